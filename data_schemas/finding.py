@@ -1,0 +1,28 @@
+"""`Finding`: what a judge has to say about one item."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from data_schemas.base import Record
+
+
+class Severity(StrEnum):
+    ERROR = "error"  # the item is rejected
+    WARNING = "warning"  # released, and reported
+    INFO = "info"
+
+
+class Finding(Record):
+    """A stable code, where it was seen and what was measured against which threshold."""
+
+    code: str
+    severity: Severity
+    item: str  # item id, or file path relative to the root for whole-file findings
+    message: str
+    file: str | None = None
+    start: float | None = None  # seconds
+    stop: float | None = None  # seconds
+    value: float | None = None
+    threshold: float | None = None
+    validator: str  # "<module>/<version>"

@@ -1,0 +1,43 @@
+"""`Item`: one finished dialogue or scene with everything known about it, ready to be laid out."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from data_schemas.base import Record
+from data_schemas.plan import DialoguePlan
+from data_schemas.scene import Scene
+from data_schemas.script import Script
+from data_schemas.tasks import Track
+from data_schemas.utterance import Utterance
+
+#: Names of the staged audio files of a Track 2 item. A Track 1 item has ``turn_<n>.wav``.
+USER_WAV = "user.wav"
+ASSISTANT_WAV = "assistant.wav"
+CLEAN_WAV = "clean.wav"
+
+
+def turn_wav(turn_id: int) -> str:
+    """Staged name of a Track 1 turn's audio; ``turn_id`` counts from 1."""
+    return f"turn_{turn_id}.wav"
+
+
+class Item(Record):
+    """Plan, words, audio facts and (Track 2) scene of one item.
+
+    Track 1: ``utterances[i]`` is turn ``i + 1``. Track 2: in script line order, a line
+    with a ``[break]`` giving one utterance per piece.
+    """
+
+    plan: DialoguePlan
+    script: Script
+    utterances: tuple[Utterance, ...]
+    scene: Scene | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.plan.task.track is Track.DUPLEX) != (self.scene is not None):
+            raise ValueError("Track 2 items have a scene and Track 1 items have none")
+        return self

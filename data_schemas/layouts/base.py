@@ -1,0 +1,82 @@
+"""What a layout is: pure functions from an item to paths and rows, and a reader for any root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from data_schemas.base import Record, RecordError
+from data_schemas.item import Item
+from data_schemas.tasks import Language, Split, Task, Track
+
+
+class FoundItem(Record):
+    """One item read from a data set's directory, ours or not.
+
+    ``files`` maps a role (``turn_1`` .., ``user``, ``assistant``, ``clean``, ``sentence``)
+    to a path relative to the root; the file may be missing, the judges say so.
+    """
+
+    id: str
+    layout: str
+    track: Track
+    task: Task
+    language: Language
+    split: Split
+    manifest: str | None  # relative path of the JSONL it came from
+    line: int | None
+    row: dict[str, object]  # the row as it stands in the file
+    files: dict[str, str]
+
+
+class Layout(Protocol):
+    """A directory convention. Paths are relative to the release root, POSIX, ASCII."""
+
+    name: str
+    track: Track
+
+    def item_id(self, item: Item) -> str:
+        """The id the item carries in this layout."""
+        ...
+
+    def audio_files(self, item: Item) -> Mapping[str, str]:
+        """Staged file name -> path in the release."""
+        ...
+
+    def text_files(self, item: Item) -> Mapping[str, str]:
+        """Path in the release -> text content (side-car files)."""
+        ...
+
+    def manifest(self, item: Item) -> str:
+        """Path of the JSONL that lists the item."""
+        ...
+
+    def row(self, item: Item) -> Record:
+        """The item's row in that JSONL."""
+        ...
+
+    def recognises(self, root: Path) -> bool:
+        """Whether ``root`` looks like this layout."""
+        ...
+
+    def read(self, root: Path) -> Iterator[FoundItem]:
+        """All items below ``root``, in manifest order.
+
+        Raises:
+            RecordError: for a manifest that cannot be read at all.
+        """
+        ...
+
+
+def inside(root: Path, relative: str) -> Path:
+    """Resolve a path that came from data; it must stay below ``root``.
+
+    Raises:
+        RecordError: for an absolute path or one that leaves the root.
+    """
+    base = root.resolve()
+    target = (base / relative).resolve()
+    if Path(relative).is_absolute() or not target.is_relative_to(base):
+        raise RecordError(f"path {relative!r} leaves {root}; paths in a data set are relative and stay inside it")
+    return target

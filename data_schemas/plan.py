@@ -1,0 +1,126 @@
+"""`DialoguePlan`: everything decided before a word is written."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from data_schemas.base import Record
+from data_schemas.emotions import Emotion
+from data_schemas.speakers import Speaker
+from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Split, Task, Track
+
+QUESTION_TASKS = frozenset({Task.TRAJECTORY, Task.REASONING})
+EMPATHY_NON_NEUTRAL_TURNS = 2  # FORMATS.md A.5: satisfies both published readings of the target turn
+
+
+class EmotionStep(Record):
+    """The emotion of one turn: label and intensity (0 only for neutral, 1 weak to 3 strong)."""
+
+    emotion: Emotion
+    intensity: int = Field(ge=0, le=3)
+
+    @model_validator(mode="after")
+    def _neutral_has_no_intensity(self) -> Self:
+        if self.emotion.is_neutral != (self.intensity == 0):
+            raise ValueError("intensity is 0 for neutral and 1 to 3 for every other emotion")
+        return self
+
+
+class Outline(Record):
+    """What a dialogue is about: its shape without people, split or number."""
+
+    task: Task
+    language: Language
+    turns: int = Field(ge=1, le=5)
+    domain: str
+    emotions: tuple[EmotionStep, ...] = ()
+    root_cause: str | None = None
+    script_id: str | None = None  # set when the outline was read off a frozen script
+
+    @model_validator(mode="after")
+    def _rules(self) -> Self:
+        if self.task.track is Track.EMOTION:
+            if self.turns not in TURNS_OF_TASK[self.task]:
+                raise ValueError(f"{self.task} has {TURNS_OF_TASK[self.task]} turns, not {self.turns}")
+            if len(self.emotions) != self.turns:
+                raise ValueError(f"{self.turns} turns need {self.turns} emotions, not {len(self.emotions)}")
+            check_trajectory(self.task, tuple(step.emotion for step in self.emotions))
+        return self
+
+
+class QuotaCell(Record):
+    """One cell of the quota table: how counts reconcile (planned = released + quarantined)."""
+
+    task: Task
+    language: Language
+    turns: int = Field(ge=1, le=5)
+    split: Split
+
+    @property
+    def key(self) -> str:
+        return f"{self.task}/{self.language}/{self.turns}/{self.split}"
+
+
+class DialoguePlan(Record):
+    """One planned item. ``id`` names every random draw made for it."""
+
+    id: str
+    cell: QuotaCell
+    index: int = Field(ge=1, le=9999)  # last digit group of the item id, unique per (track, language)
+    round: int = Field(ge=0)  # 0 first plan, 1.. top-ups
+    outline: Outline
+    user: Speaker
+    assistant: Speaker
+    third_party: Speaker | None = None
+
+    @model_validator(mode="after")
+    def _people_differ(self) -> Self:
+        people = [self.user, self.assistant] + ([self.third_party] if self.third_party else [])
+        if len({person.voice for person in people}) != len(people):
+            raise ValueError("user, assistant and third party must be different voices")
+        if any(person.split != self.cell.split for person in people):
+            raise ValueError(f"a speaker is not of split {self.cell.split}")
+        return self
+
+    @property
+    def task(self) -> Task:
+        return self.cell.task
+
+    @property
+    def language(self) -> Language:
+        return self.cell.language
+
+    @property
+    def item_code(self) -> str:
+        """``GGGG_IIII``: speaker group and index, the digits of every released id."""
+        return f"{self.user.number:04d}_{self.index:04d}"
+
+    def speaker(self, role: Role) -> Speaker:
+        person = {
+            Role.USER: self.user,
+            Role.ASSISTANT: self.assistant,
+            Role.THIRD_PARTY: self.third_party,
+        }[role]
+        if person is None:
+            raise ValueError(f"plan {self.id} has no {role} speaker")
+        return person
+
+
+def check_trajectory(task: Task, emotions: tuple[Emotion, ...]) -> None:
+    """The emotion rules of FORMATS.md A.5.
+
+    Raises:
+        ValueError: a sentence naming the broken rule.
+    """
+    if task in QUESTION_TASKS:
+        if not emotions[-1].is_neutral:
+            raise ValueError(f"{task}: the last turn is the question and must be neutral")
+        told = emotions[:-1]
+        if all(before == after for before, after in zip(told, told[1:], strict=False)):
+            raise ValueError(f"{task}: at least one emotion must change before the final question")
+    if task is Task.EMPATHY:
+        non_neutral = sum(not emotion.is_neutral for emotion in emotions)
+        if non_neutral != EMPATHY_NON_NEUTRAL_TURNS:
+            raise ValueError(f"empathy needs exactly two non-neutral turns, not {non_neutral}")

@@ -1,0 +1,100 @@
+"""`Script`: the words, before anyone speaks them. One JSON line of a frozen script file."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from data_schemas.base import Record
+from data_schemas.emotions import Emotion
+from data_schemas.plan import EmotionStep, Outline
+from data_schemas.tags import BREAK_TAG, VOCAL_TAGS, tags_in
+from data_schemas.tasks import LINES_OF_TASK, Language, Part, Role, Task, Track
+
+DUPLEX_TURNS = 1  # full-duplex items are counted as one turn in quotas
+
+
+class ScriptTurn(Record):
+    """One Track 1 turn: what the user says and the reference reply in text."""
+
+    text: str = Field(min_length=1)
+    emotion: Emotion
+    intensity: int = Field(ge=0, le=3)
+    cause: str = Field(min_length=1)
+    response_text: str = Field(min_length=1)
+
+    @property
+    def step(self) -> EmotionStep:
+        return EmotionStep(emotion=self.emotion, intensity=self.intensity)
+
+
+class ScriptLine(Record):
+    """One line of a full-duplex script, by role and part."""
+
+    role: Role
+    part: Part
+    text: str = Field(min_length=1)
+
+
+class ScriptProvenance(Record):
+    """Who wrote it. For a model: its name, the prompt's version hash and the seed."""
+
+    writer: str
+    author: str
+    version: str
+    model: str | None = None
+    seed: int | None = None
+
+
+class Script(Record):
+    """Either ``turns`` (Track 1) or ``lines`` (Track 2)."""
+
+    script_id: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    task: Task
+    language: Language
+    domain: str
+    root_cause: str | None = None
+    turns: tuple[ScriptTurn, ...] = ()
+    lines: tuple[ScriptLine, ...] = ()
+    provenance: ScriptProvenance
+
+    @model_validator(mode="after")
+    def _shape(self) -> Self:
+        if self.task.track is Track.EMOTION:
+            if self.lines or not self.turns:
+                raise ValueError(f"{self.task} is a Track 1 task: it has 'turns' and no 'lines'")
+        else:
+            if self.turns:
+                raise ValueError(f"{self.task} is a Track 2 task: it has 'lines' and no 'turns'")
+            have = tuple((line.role, line.part) for line in self.lines)
+            if have != LINES_OF_TASK[self.task]:
+                want = ", ".join(f"{role}/{part}" for role, part in LINES_OF_TASK[self.task])
+                raise ValueError(f"lines of {self.task} must be, in order: {want}")
+        self._check_tags()
+        self.outline()
+        return self
+
+    def _check_tags(self) -> None:
+        spoken = [turn.text for turn in self.turns] + [line.text for line in self.lines]
+        for text in spoken:
+            for tag in tags_in(text):
+                if tag not in (*VOCAL_TAGS, BREAK_TAG):
+                    raise ValueError(f"tag {tag} is not one of {', '.join(VOCAL_TAGS)}, {BREAK_TAG}")
+        breaks = sum(text.count(BREAK_TAG) for text in spoken)
+        if (self.task is Task.PAUSE) != (breaks > 0):
+            raise ValueError(f"{BREAK_TAG} stands in the query of 'pause' scripts and nowhere else")
+        if any(tags_in(turn.response_text) for turn in self.turns):
+            raise ValueError("response_text must not hold tags")
+
+    def outline(self) -> Outline:
+        """The plan-side view of this script."""
+        return Outline(
+            task=self.task,
+            language=self.language,
+            turns=len(self.turns) or DUPLEX_TURNS,
+            domain=self.domain,
+            emotions=tuple(turn.step for turn in self.turns),
+            root_cause=self.root_cause,
+            script_id=self.script_id,
+        )
