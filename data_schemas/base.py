@@ -9,7 +9,6 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-
 R = TypeVar("R", bound="Record")
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
-from data_schemas.speakers import Speaker
+from data_schemas.speakers import Gender, Speaker
 from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Split, Task, Track
 
 QUESTION_TASKS = frozenset({Task.TRAJECTORY, Task.REASONING})
@@ -37,6 +37,7 @@ class Outline(Record):
     domain: str
     emotions: tuple[EmotionStep, ...] = ()
     root_cause: str | None = None
+    user_gender: Gender | None = None  # None: any voice fits
     script_id: str | None = None  # set when the outline was read off a frozen script
 
     @model_validator(mode="after")
@@ -80,6 +81,8 @@ class DialoguePlan(Record):
         people = [self.user, self.assistant] + ([self.third_party] if self.third_party else [])
         if len({person.voice for person in people}) != len(people):
             raise ValueError("user, assistant and third party must be different voices")
+        if self.outline.user_gender not in (None, self.user.gender):
+            raise ValueError(f"the words need a {self.outline.user_gender} user, not {self.user.gender}")
         if any(person.split != self.cell.split for person in people):
             raise ValueError(f"a speaker is not of split {self.cell.split}")
         return self

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
 from data_schemas.plan import EmotionStep, Outline
+from data_schemas.speakers import Gender
 from data_schemas.tags import BREAK_TAG, VOCAL_TAGS, tags_in
 from data_schemas.tasks import LINES_OF_TASK, Language, Part, Role, Task, Track
 
@@ -54,6 +55,8 @@ class Script(Record):
     task: Task
     language: Language
     domain: str
+    #: set when the words imply it ("my husband", 我老公 ...); the planner then casts a fitting voice
+    user_gender: Gender | None = None
     root_cause: str | None = None
     turns: tuple[ScriptTurn, ...] = ()
     lines: tuple[ScriptLine, ...] = ()
@@ -96,5 +99,6 @@ class Script(Record):
             domain=self.domain,
             emotions=tuple(turn.step for turn in self.turns),
             root_cause=self.root_cause,
+            user_gender=self.user_gender,
             script_id=self.script_id,
         )

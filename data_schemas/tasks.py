@@ -56,9 +56,7 @@ class Task(StrEnum):
         return Track.EMOTION if self in TRACK1_TASKS else Track.DUPLEX
 
 
-TRACK1_TASKS: frozenset[Task] = frozenset(
-    {Task.RECOGNITION, Task.TRAJECTORY, Task.REASONING, Task.EMPATHY}
-)
+TRACK1_TASKS: frozenset[Task] = frozenset({Task.RECOGNITION, Task.TRAJECTORY, Task.REASONING, Task.EMPATHY})
 TRACK2_TASKS: tuple[Task, ...] = tuple(task for task in Task if task not in TRACK1_TASKS)
 INTERRUPTION_TASKS: frozenset[Task] = frozenset(
     {Task.FOLLOW_UP, Task.NEGATION, Task.REPETITION, Task.TOPIC_SWITCH, Task.SILENCE}
@@ -79,15 +77,15 @@ class Part(StrEnum):
 
 #: Which (role, part) lines a full-duplex script of each task must have, in speaking order.
 LINES_OF_TASK: dict[Task, tuple[tuple[Role, Part], ...]] = {
-    **{
-        task: (
+    **dict.fromkeys(
+        sorted(INTERRUPTION_TASKS),
+        (
             (Role.USER, Part.QUERY),
             (Role.ASSISTANT, Part.REPLY),
             (Role.USER, Part.INTERRUPTION),
             (Role.ASSISTANT, Part.SECOND_REPLY),
-        )
-        for task in sorted(INTERRUPTION_TASKS)
-    },
+        ),
+    ),
     Task.BACKCHANNEL: (
         (Role.USER, Part.QUERY),
         (Role.ASSISTANT, Part.REPLY),

@@ -33,8 +33,11 @@ class FoundItem(Record):
 class Layout(Protocol):
     """A directory convention. Paths are relative to the release root, POSIX, ASCII."""
 
-    name: str
-    track: Track
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def track(self) -> Track: ...
 
     def item_id(self, item: Item) -> str:
         """The id the item carries in this layout."""
@@ -60,11 +63,13 @@ class Layout(Protocol):
         """Whether ``root`` looks like this layout."""
         ...
 
-    def read(self, root: Path) -> Iterator[FoundItem]:
+    def read(self, root: Path, problems: list[RecordError] | None = None) -> Iterator[FoundItem]:
         """All items below ``root``, in manifest order.
 
+        Lines that cannot be read are appended to ``problems`` and passed over.
+
         Raises:
-            RecordError: for a manifest that cannot be read at all.
+            RecordError: for such a line when no list was given.
         """
         ...
 
@@ -78,5 +83,7 @@ def inside(root: Path, relative: str) -> Path:
     base = root.resolve()
     target = (base / relative).resolve()
     if Path(relative).is_absolute() or not target.is_relative_to(base):
-        raise RecordError(f"path {relative!r} leaves {root}; paths in a data set are relative and stay inside it")
+        raise RecordError(
+            f"path {relative!r} leaves {root}; paths in a data set are relative and stay inside it"
+        )
     return target

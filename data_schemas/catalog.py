@@ -1,0 +1,61 @@
+"""The catalog's columns: one row per utterance and per scene event of a release (`catalog.parquet`)."""
+
+from __future__ import annotations
+
+import polars
+
+CatalogDtype = type[polars.DataType]
+
+#: Values of the column ``kind``.
+UTTERANCE = "utterance"
+EVENT = "event"
+
+#: Column -> polars type, in file order. Seconds are seconds from the start of ``file``.
+CATALOG_SCHEMA: dict[str, CatalogDtype] = {
+    # which item
+    "item_id": polars.String,
+    "plan_id": polars.String,
+    "track": polars.String,
+    "task": polars.String,
+    "language": polars.String,
+    "split": polars.String,
+    "turns": polars.Int64,
+    "cell": polars.String,  # QuotaCell.key
+    "domain": polars.String,
+    "script_id": polars.String,
+    # which row of it
+    "kind": polars.String,  # "utterance" or "event"
+    "file": polars.String,  # path of the audio, relative to the release root
+    "channel": polars.String,  # Track 2 only
+    "role": polars.String,
+    "part": polars.String,  # Track 2 only
+    "turn_id": polars.Int64,  # Track 1 only, from 1
+    # who speaks, and what made the sound
+    "utterance_id": polars.String,
+    "speaker": polars.String,
+    "voice": polars.String,
+    "engine": polars.String,
+    "engine_version": polars.String,
+    "weights_sha256": polars.String,
+    "license": polars.String,  # SPDX identifier
+    "seed": polars.Int64,
+    "audio_key": polars.String,
+    # what is said
+    "text": polars.String,
+    "spoken_text": polars.String,
+    "heard_text": polars.String,
+    "emotion": polars.String,
+    "intensity": polars.Int64,
+    "response_text": polars.String,
+    # where in time, how loud
+    "start_s": polars.Float64,
+    "stop_s": polars.Float64,
+    "duration_s": polars.Float64,
+    "loudness_lufs": polars.Float64,
+    "peak_dbfs": polars.Float64,
+    "gain_db": polars.Float64,
+    "cut": polars.Boolean,
+    # events
+    "event_kind": polars.String,
+    "latency_s": polars.Float64,
+}

@@ -1,0 +1,48 @@
+"""Reading the lines of a manifest without giving up on the first bad one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_schemas.base import RecordError
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_rows(path: Path, problems: list[RecordError] | None) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield (line number, row) for every line that is a JSON object.
+
+    A line that is not (blank, byte-order mark, broken JSON, not UTF-8) is appended to
+    ``problems``; without a list it is raised.
+
+    Raises:
+        RecordError: naming file, line and way out.
+    """
+    with path.open("rb") as handle:
+        for number, raw in enumerate(handle, start=1):
+            try:
+                yield number, _parse(raw, f"{path}:{number}")
+            except RecordError as error:
+                if problems is None:
+                    raise
+                problems.append(error)
+
+
+def _parse(raw: bytes, where: str) -> dict[str, object]:
+    if raw.startswith(_BOM):
+        raise RecordError(f"{where}: starts with a byte-order mark; save the file as UTF-8 without BOM")
+    if not raw.strip():
+        raise RecordError(f"{where}: blank line; the challenge's scripts abort on it, remove it")
+    try:
+        value = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise RecordError(
+            f"{where}: not UTF-8 ({error.reason} at byte {error.start}); convert the file"
+        ) from error
+    except ValueError as error:
+        raise RecordError(f"{where}: not JSON ({error}); one object per line") from error
+    if not isinstance(value, dict):
+        raise RecordError(f"{where}: must be a JSON object, not {type(value).__name__}")
+    return value

@@ -1,0 +1,71 @@
+"""`DatasetLock`: what a release is made of, to the byte. Holds no time and no place."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import Field
+
+from data_schemas.base import Record
+from data_schemas.plan import QuotaCell
+
+
+class FileEntry(Record):
+    """One file of the release; ``path`` is relative to its root."""
+
+    path: str
+    sha256: str
+    bytes: int = Field(ge=0)
+
+
+class LockedModel(Record):
+    """A pinned model the build loaded: file name -> sha256."""
+
+    name: str
+    license: str
+    files: dict[str, str]
+
+
+class LockedEngine(Record):
+    """The speech engine that spoke."""
+
+    name: str
+    version: str
+    weights_sha256: str
+    license: str
+
+
+class LockedCount(Record):
+    """The books of one quota cell: planned + topped_up = released + quarantined."""
+
+    cell: QuotaCell
+    quota: int
+    planned: int
+    topped_up: int
+    released: int
+    quarantined: int
+
+
+class DatasetLock(Record):
+    """``dataset.lock.json``, written last: a directory without it is not a release."""
+
+    format_version: int
+    name: str
+    seed: int
+    config: dict[str, Any]
+    code_version: str
+    engines: tuple[LockedEngine, ...]
+    models: tuple[LockedModel, ...]
+    counts: tuple[LockedCount, ...]
+    files: tuple[FileEntry, ...]
+    tree_sha256: str
+
+
+def tree_sha256(entries: Iterable[FileEntry]) -> str:
+    """One hash over all paths and contents, independent of order."""
+    digest = hashlib.sha256()
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        digest.update(f"{entry.path}\0{entry.sha256}\0{entry.bytes}\n".encode())
+    return digest.hexdigest()

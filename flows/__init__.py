@@ -1,0 +1,1 @@
+"""The conductor: configuration, sharding, caching, resuming, publishing, the models and the CLI."""

@@ -1,0 +1,362 @@
+"""The build: plan, write, speak, compose, judge, top up, publish. One Prefect task per shard."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from generators.speech.engine import EngineError
+from generators.speech.requests import utterance_requests
+
+from data_schemas.finding import Finding, Severity
+from data_schemas.plan import DialoguePlan, QuotaCell
+from data_schemas.script import Script
+from data_schemas.utterance import Utterance
+from flows import jobs
+from flows.config import BuildConfig
+from flows.errors import QuotaShort
+from flows.orchestration import end_stale_servers, record_servers
+from flows.pool import WorkerPool
+from flows.prepare import Prepared
+from flows.progress import Reporter
+from flows.publish import Accepted, publish
+from flows.quarantine import write_quarantine
+from flows.reconcile import CellCount, count_cells, shortage
+from flows.report import BuildReport
+from flows.shards import ItemOutcome, ShardLedger, ShardResult, shard_key, split_shards
+from generators.plans.planner import plan_items
+from generators.plans.quotas import QuotaImpossible
+from generators.scenes.composer import SceneImpossible
+from generators.scripts.writer import ScriptError
+
+SERVERS_FILE = "prefect-servers.json"
+_SHARDS_IN_FLIGHT_MORE_THAN_WORKERS = 1
+_VALIDATOR = "flows.build/1"
+
+
+class Build:
+    """One run of one configuration. Holds what its shards share; all state on disk is the ledger's."""
+
+    def __init__(self, config: BuildConfig, prepared: Prepared, reporter: Reporter) -> None:
+        self.config = config
+        self.prepared = prepared
+        self.reporter = reporter
+        self.ledger = ShardLedger(config.work_dir / "shards")
+        self.pool = WorkerPool(config.execution.workers)
+        self._shards: dict[str, tuple[DialoguePlan, ...]] = {}
+        self._cancelled = threading.Event()
+
+    # -- the flow ---------------------------------------------------------------------------
+
+    def run(self) -> BuildReport:
+        """Run the Prefect flow to the published release.
+
+        Raises:
+            QuotaShort, GateFailed, ResourceError, KeyboardInterrupt: nothing is published then.
+        """
+        from prefect import flow
+        from prefect.task_runners import ThreadPoolTaskRunner
+
+        servers = self.config.work_dir / SERVERS_FILE
+        end_stale_servers(servers)
+        started = time.monotonic()
+        threads = self.pool.workers + _SHARDS_IN_FLIGHT_MORE_THAN_WORKERS
+
+        @flow(
+            name="humdial-build",
+            flow_run_name=f"{self.config.name}-{self.config.recipe_sha256()[:8]}",
+            task_runner=ThreadPoolTaskRunner(max_workers=threads),
+            validate_parameters=False,
+            persist_result=False,
+        )
+        def humdial_build() -> BuildReport:
+            record_servers(servers)
+            try:
+                return self._stages(started)
+            except BaseException:
+                self.cancel()
+                raise
+
+        try:
+            report = humdial_build()
+        finally:
+            self.pool.stop(wait=not self._cancelled.is_set())
+        servers.unlink(missing_ok=True)
+        return report
+
+    def cancel(self) -> None:
+        """Stop as soon as possible: no new jobs, running workers are ended."""
+        self._cancelled.set()
+        self.pool.stop(wait=False)
+
+    def _stages(self, started: float) -> BuildReport:
+        plans = self.prepared.plans
+        all_plans = list(plans)
+        outcomes: list[ItemOutcome] = []
+        round_number = 0
+        while plans:
+            outcomes.extend(self._run_round(plans))
+            missing = shortage(self.prepared.quota, outcomes)
+            if not missing or round_number >= self.config.top_up.rounds:
+                break
+            round_number += 1
+            plans = self._top_up(missing, round_number, all_plans)
+            all_plans.extend(plans)
+        counts = count_cells(self.prepared.quota, all_plans, outcomes)
+        write_quarantine(self.config.work_dir / "quarantine", self._directories(outcomes, accepted=False))
+        self._refuse_short(counts)
+        return self._publish(all_plans, outcomes, counts, started)
+
+    def _run_round(self, plans: tuple[DialoguePlan, ...]) -> list[ItemOutcome]:
+        from prefect import task
+        from prefect.cache_policies import NO_CACHE
+
+        keys = []
+        for shard in split_shards(plans, self.config.execution.shard_items):
+            key = shard_key(self.prepared.identity, shard)
+            self._shards[key] = shard
+            keys.append(key)
+        for stage in ("write", "compose", "judge"):
+            self.reporter.expect(stage, len(plans))
+        shard_task = task(
+            name="shard",
+            retries=self.config.execution.shard_retries,
+            retry_condition_fn=lambda *_: not self._cancelled.is_set(),
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )(self.run_shard)
+        futures = [shard_task.submit(key) for key in keys]
+        for future in futures:
+            future.result()
+        results = [self.ledger.result(key) for key in keys]
+        return [outcome for result in results if result for outcome in result.outcomes]
+
+    def _top_up(
+        self, missing: dict[QuotaCell, int], round_number: int, plans: Iterable[DialoguePlan]
+    ) -> tuple[DialoguePlan, ...]:
+        self.reporter.note(f"top-up round {round_number}: {sum(missing.values())} items to replace")
+        first_index = {
+            (track, language): index + 1 for (track, language), index in _highest_index(plans).items()
+        }
+        try:
+            more = plan_items(
+                tuple(missing.items()),
+                self.prepared.outlines,
+                self.prepared.speakers,
+                self.config.seed,
+                round=round_number,
+                first_index=first_index,
+            )
+        except QuotaImpossible as error:
+            self.reporter.note(f"top-up stopped: {error}")
+            return ()
+        self.reporter.expect("plan", len(more))
+        self.reporter.advance("plan", len(more))
+        return more
+
+    def _refuse_short(self, counts: tuple[CellCount, ...]) -> None:
+        short = [count for count in counts if count.released < count.quota]
+        if short and self.config.top_up.on_short == "fail":
+            cells = ", ".join(f"{count.cell.key} {count.released}/{count.quota}" for count in short)
+            raise QuotaShort(
+                f"quota not met after {self.config.top_up.rounds} top-up rounds: {cells}. Nothing was "
+                f"published; the rejected items and why are in {self.config.work_dir / 'quarantine'}. Add "
+                "scripts to the pack, lower the quota, or set top_up.on_short=publish"
+            )
+
+    # -- one shard --------------------------------------------------------------------------
+
+    def run_shard(self, key: str) -> None:
+        """Make and judge the items of a shard, then write its ledger entry."""
+        plans = self._shards[key]
+        finished = self.ledger.result(key)
+        if finished is not None:
+            for stage in ("write", "compose", "judge"):
+                self.reporter.advance(stage, len(plans))
+            return
+        self.ledger.start(key)
+        written = [self._write(plan) for plan in plans]
+        spoken = self._speak_all(written)
+        composed = self._compose_all(key, written, spoken)
+        outcomes = self._judge_all(key, written, spoken, composed)
+        self.ledger.finish(ShardResult(key=key, outcomes=outcomes))
+
+    def _write(self, plan: DialoguePlan) -> tuple[DialoguePlan, Script | Finding]:
+        try:
+            script: Script | Finding = self.prepared.writer.write(plan)
+        except ScriptError as error:
+            script = _refusal("BUILD.SCRIPT_FAILED", plan, error)
+        self.reporter.advance("write")
+        return plan, script
+
+    def _speak_all(
+        self, written: list[tuple[DialoguePlan, Script | Finding]]
+    ) -> list[tuple[Utterance, ...] | Finding]:
+        store = self.config.work_dir / "store"
+        waiting: list[tuple[DialoguePlan, list[Future[Utterance]]] | Finding] = []
+        for plan, script in written:
+            if isinstance(script, Finding):
+                waiting.append(script)
+                continue
+            try:
+                planned = utterance_requests(
+                    plan, script, self.config.speech, self.prepared.engine, self.config.seed
+                )
+            except EngineError as error:
+                waiting.append(_refusal("BUILD.SPEECH_FAILED", plan, error))
+                continue
+            self.reporter.expect("speak", len(planned))
+            waiting.append(
+                (
+                    plan,
+                    [
+                        self._submit("speak", jobs.speak_job, one, self.config.speech.engine, store)
+                        for one in planned
+                    ],
+                )
+            )
+        return [
+            entry
+            if isinstance(entry, Finding)
+            else _gather(
+                entry[0], lambda entry=entry: tuple(f.result() for f in entry[1]), "BUILD.SPEECH_FAILED"
+            )  # type: ignore[misc]
+            for entry in waiting
+        ]
+
+    def _compose_all(
+        self,
+        key: str,
+        written: list[tuple[DialoguePlan, Script | Finding]],
+        spoken: list[tuple[Utterance, ...] | Finding],
+    ) -> list[float | Finding]:
+        waiting: list[tuple[DialoguePlan, Future[float]] | Finding] = []
+        for (plan, script), utterances in zip(written, spoken, strict=True):
+            if isinstance(utterances, Finding):
+                waiting.append(utterances)
+                self.reporter.advance("compose")
+                continue
+            directory = self.ledger.item_dir(key, plan.id)
+            waiting.append(
+                (
+                    plan,
+                    self._submit(
+                        "compose", jobs.compose_job, self.config, plan, script, utterances, directory
+                    ),
+                )
+            )
+        return [
+            entry
+            if isinstance(entry, Finding)
+            else _gather(entry[0], entry[1].result, "BUILD.SCENE_IMPOSSIBLE")
+            for entry in waiting
+        ]
+
+    def _judge_all(
+        self,
+        key: str,
+        written: list[tuple[DialoguePlan, Script | Finding]],
+        spoken: list[tuple[Utterance, ...] | Finding],
+        composed: list[float | Finding],
+    ) -> tuple[ItemOutcome, ...]:
+        del spoken
+        waiting: list[Future[tuple[Finding, ...]] | Finding] = []
+        for (plan, _), seconds in zip(written, composed, strict=True):
+            if isinstance(seconds, Finding):
+                waiting.append(seconds)
+                self.reporter.advance("judge")
+            else:
+                directory = self.ledger.item_dir(key, plan.id)
+                waiting.append(self._submit("judge", jobs.judge_job, self.config, plan.task.track, directory))
+        outcomes = []
+        for (plan, _), seconds, entry in zip(written, composed, waiting, strict=True):
+            findings = (entry,) if isinstance(entry, Finding) else entry.result()
+            outcomes.append(
+                ItemOutcome(
+                    plan_id=plan.id,
+                    cell=plan.cell,
+                    script_id=plan.outline.script_id,
+                    accepted=all(finding.severity is not Severity.ERROR for finding in findings),
+                    findings=findings,
+                    audio_seconds=0.0 if isinstance(seconds, Finding) else seconds,
+                )
+            )
+        return tuple(outcomes)
+
+    def _submit(self, stage: str, job: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        if self._cancelled.is_set():
+            raise KeyboardInterrupt
+        future = self.pool.submit(job, *arguments)
+        future.add_done_callback(lambda _: self.reporter.advance(stage))
+        return future
+
+    # -- the end ----------------------------------------------------------------------------
+
+    def _directories(self, outcomes: Iterable[ItemOutcome], accepted: bool) -> list[tuple[ItemOutcome, Path]]:
+        key_of = {plan.id: key for key, plans in self._shards.items() for plan in plans}
+        return [
+            (outcome, self.ledger.item_dir(key_of[outcome.plan_id], outcome.plan_id))
+            for outcome in outcomes
+            if outcome.accepted is accepted
+        ]
+
+    def _publish(
+        self,
+        plans: list[DialoguePlan],
+        outcomes: list[ItemOutcome],
+        counts: tuple[CellCount, ...],
+        started: float,
+    ) -> BuildReport:
+        del plans
+        accepted = [
+            Accepted(outcome=outcome, directory=directory)
+            for outcome, directory in self._directories(outcomes, accepted=True)
+        ]
+        lock = publish(self.config, self.prepared, accepted, counts, self.reporter)
+        self.ledger.prune(frozenset(self._shards))
+        rejects = Counter(
+            finding.code for outcome in outcomes if not outcome.accepted for finding in outcome.errors
+        )
+        warnings = Counter(
+            finding.code
+            for outcome in outcomes
+            if outcome.accepted
+            for finding in outcome.findings
+            if finding.severity is Severity.WARNING
+        )
+        return BuildReport(
+            name=self.config.name,
+            release=str(self.config.release_dir),
+            work=str(self.config.work_dir),
+            counts=counts,
+            audio_hours=sum(entry.outcome.audio_seconds for entry in accepted) / 3600,
+            rejects=dict(sorted(rejects.items())),
+            warnings=dict(sorted(warnings.items())),
+            wall_seconds=time.monotonic() - started,
+            tree_sha256=lock.tree_sha256,
+        )
+
+
+def _gather(plan: DialoguePlan, wait: Callable[[], Any], code: str) -> Any:
+    """The job's value, or a finding when the item itself (not the machine) is at fault."""
+    try:
+        return wait()
+    except (EngineError, SceneImpossible) as error:
+        return _refusal(code, plan, error)
+
+
+def _refusal(code: str, plan: DialoguePlan, error: Exception) -> Finding:
+    return Finding(code=code, severity=Severity.ERROR, item=plan.id, message=str(error), validator=_VALIDATOR)
+
+
+def _highest_index(plans: Iterable[DialoguePlan]) -> dict[tuple[Any, Any], int]:
+    highest: dict[tuple[Any, Any], int] = {}
+    for plan in plans:
+        place = (plan.task.track, plan.language)
+        highest[place] = max(highest.get(place, 0), plan.index)
+    return highest

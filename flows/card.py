@@ -1,0 +1,94 @@
+"""The release's data card and its resource declaration, written from what was really used."""
+
+from __future__ import annotations
+
+from data_schemas.tasks import Track
+from flows.code_version import code_version
+from flows.config import BuildConfig
+from flows.prepare import Prepared
+from flows.reconcile import CellCount
+from flows.report import summary_rows
+
+_CARD = """\
+# {name}
+
+Human-like spoken dialogue made by the humdial pipeline {version}: scripts from pack(s) {packs},
+spoken by `{engine}` {engine_version} ({engine_license}), 16 kHz mono PCM16.
+Track 1 (emotional multi-turn): {minutes1:.1f} minutes. Track 2 (full duplex, user channel): {minutes2:.1f} minutes.
+
+## What is in it
+{table}
+
+planned + topped up = released + rejected in every row; rejected items are not part of the release.
+
+## Where things are
+- Track 1 folders and the `.jsonl` beside each: run the challenge's scripts from the directory that holds the `.jsonl`.
+- `track2/<language>/<split>/<Sub-task>/`: `<id>.wav` (the user's channel), `<id>_sentence.json`, `clean_<id>.wav`;
+  `<Sub-task>_model/` beside it holds the assistant's channel, `<Sub-task>.jsonl` one row per scene.
+- `catalog.parquet`: one row per utterance and per scene event.
+- `validation/`: what the judges found, and the catalog suite's results.
+- `RESOURCES.md`: models and licences. `dataset.lock.json`: configuration, seeds and the hash of every file.
+
+## Known limits
+- Emotion labels are those of the script. Engine `{engine}` controls: {controls}; an emotion it does not
+  control is carried by the words alone.
+- The voices are synthetic; no recording of a person is part of the set.
+- All positions in time come from the timeline that was rendered, not from an estimate of the audio.
+"""
+
+_RESOURCES = """\
+# Resource declaration
+
+Open-source resources only. Nothing here was made by a commercial speech service.
+
+| resource | used for | licence | sha256 |
+|---|---|---|---|
+{rows}
+
+Text: frozen script pack(s), Apache-2.0, written for this project.
+Voices: {voices}.
+"""
+
+
+def dataset_card(
+    config: BuildConfig,
+    prepared: Prepared,
+    counts: tuple[CellCount, ...],
+    seconds: dict[Track, float],
+) -> str:
+    """Markdown card; deterministic for a given release."""
+    header = (
+        "| track | task | language | split | planned | topped up | released | rejected |\n"
+        + "|---" * 8
+        + "|\n"
+    )
+    table = header + "\n".join(
+        "| " + " | ".join(str(value) for value in row) + " |" for row in summary_rows(counts)
+    )
+    return _CARD.format(
+        name=config.name,
+        version=code_version(),
+        packs=", ".join(config.scripts.pack),
+        engine=prepared.engine.name,
+        engine_version=prepared.engine.version,
+        engine_license=prepared.engine.license,
+        minutes1=seconds[Track.EMOTION] / 60,
+        minutes2=seconds[Track.DUPLEX] / 60,
+        table=table,
+        controls=", ".join(sorted(prepared.engine.controls)) or "none",
+    )
+
+
+def resource_declaration(prepared: Prepared) -> str:
+    """Markdown table of engine and models with licences and hashes."""
+    rows = [
+        f"| {prepared.engine.name} {prepared.engine.version} | speech | {prepared.engine.license} "
+        f"| `{prepared.engine.weights_sha256}` |"
+    ]
+    for entry in prepared.models:
+        for file in entry.files:
+            rows.append(
+                f"| {entry.title} `{file.path}` | {', '.join(entry.used_by)} | {entry.license} | `{file.sha256}` |"
+            )
+    voices = ", ".join(sorted({speaker.voice for speaker in prepared.speakers}))
+    return _RESOURCES.format(rows="\n".join(rows), voices=voices)

@@ -1,0 +1,117 @@
+"""`catalog.parquet`: one row per utterance and per scene event, built column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import polars
+
+from data_schemas.catalog import CATALOG_SCHEMA
+from data_schemas.item import ASSISTANT_WAV, USER_WAV, Item, turn_wav
+from data_schemas.layouts.base import Layout
+from data_schemas.scene import Placement, Scene, SceneEvent
+from data_schemas.tasks import Channel, Track
+from data_schemas.utterance import Utterance
+
+
+def catalog_frame(items: Iterable[tuple[Item, Layout]]) -> polars.DataFrame:
+    """All rows of all items, in the order given."""
+    columns: dict[str, list[Any]] = {name: [] for name in CATALOG_SCHEMA}
+    for item, layout in items:
+        for row in catalog_rows(item, layout):
+            for name, values in columns.items():
+                values.append(row.get(name))
+    return polars.DataFrame(columns, schema=CATALOG_SCHEMA)
+
+
+def catalog_rows(item: Item, layout: Layout) -> Iterator[dict[str, Any]]:
+    """Rows of one item: its utterances in speaking order, then its events in time order."""
+    common = {
+        "item_id": layout.item_id(item),
+        "plan_id": item.plan.id,
+        "track": item.plan.task.track.value,
+        "task": item.plan.task.value,
+        "language": item.plan.language.value,
+        "split": item.plan.cell.split.value,
+        "turns": item.plan.cell.turns,
+        "cell": item.plan.cell.key,
+        "domain": item.script.domain,
+        "script_id": item.script.script_id,
+    }
+    audio = layout.audio_files(item)
+    if item.plan.task.track is Track.EMOTION:
+        yield from (common | row for row in _turn_rows(item, audio))
+    elif item.scene is not None:
+        yield from (common | row for row in _scene_rows(item, item.scene, audio))
+
+
+def _turn_rows(item: Item, audio: Any) -> Iterator[dict[str, Any]]:
+    for turn_id, (utterance, turn) in enumerate(zip(item.utterances, item.script.turns, strict=True), 1):
+        yield _utterance_columns(utterance) | {
+            "file": audio[turn_wav(turn_id)],
+            "turn_id": turn_id,
+            "emotion": turn.emotion.value,
+            "intensity": turn.intensity,
+            "response_text": turn.response_text,
+            "start_s": 0.0,
+            "stop_s": utterance.duration,
+            "duration_s": utterance.duration,
+            "cut": False,
+        }
+
+
+def _scene_rows(item: Item, scene: Scene, audio: Any) -> Iterator[dict[str, Any]]:
+    files = {Channel.USER: audio[USER_WAV], Channel.ASSISTANT: audio[ASSISTANT_WAV]}
+    by_id = {utterance.id: utterance for utterance in item.utterances}
+    for placement in sorted(scene.placements, key=lambda placement: placement.start):
+        yield _utterance_columns(by_id[placement.utterance_id]) | _placement_columns(placement, scene, files)
+    for event in sorted(scene.events, key=lambda event: (event.start, event.kind)):
+        yield _event_columns(event, scene, files)
+
+
+def _utterance_columns(utterance: Utterance) -> dict[str, Any]:
+    return {
+        "kind": "utterance",
+        "utterance_id": utterance.id,
+        "role": utterance.role.value,
+        "part": None if utterance.part is None else utterance.part.value,
+        "speaker": utterance.speaker,
+        "voice": utterance.provenance.voice,
+        "engine": utterance.provenance.engine,
+        "engine_version": utterance.provenance.engine_version,
+        "weights_sha256": utterance.provenance.weights_sha256,
+        "license": utterance.provenance.license,
+        "seed": utterance.provenance.seed,
+        "text": utterance.text,
+        "spoken_text": utterance.request.spoken_text,
+        "audio_key": utterance.audio_key,
+        "loudness_lufs": utterance.loudness_lufs,
+        "peak_dbfs": utterance.peak_dbfs,
+    }
+
+
+def _placement_columns(placement: Placement, scene: Scene, files: dict[Channel, str]) -> dict[str, Any]:
+    return {
+        "file": files[placement.channel],
+        "channel": placement.channel.value,
+        "start_s": scene.seconds(placement.start),
+        "stop_s": scene.seconds(placement.stop),
+        "duration_s": scene.seconds(placement.stop - placement.start),
+        "gain_db": placement.gain_db,
+        "heard_text": placement.heard_text,
+        "cut": placement.cut,
+    }
+
+
+def _event_columns(event: SceneEvent, scene: Scene, files: dict[Channel, str]) -> dict[str, Any]:
+    return {
+        "kind": "event",
+        "file": files[event.channel],
+        "channel": event.channel.value,
+        "event_kind": event.kind.value,
+        "start_s": scene.seconds(event.start),
+        "stop_s": scene.seconds(event.stop),
+        "duration_s": scene.seconds(event.stop - event.start),
+        "latency_s": None if event.latency is None else scene.seconds(event.latency),
+    }

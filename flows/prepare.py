@@ -1,0 +1,148 @@
+"""Everything a build needs to know before it starts: nothing is made here, all that can be refused is."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from generators.speech.casting import cast_speakers
+from generators.speech.engine import SpeechEngine
+from generators.speech.registry import create_engine
+
+from data_schemas.base import dump_json
+from data_schemas.models import ModelEntry, load_model_table, verified_files
+from data_schemas.plan import DialoguePlan, QuotaCell
+from data_schemas.script import Script
+from data_schemas.speakers import Speaker
+from data_schemas.tasks import Track
+from flows.code_version import code_version
+from flows.config import BuildConfig
+from flows.errors import ConfigError, ResourceError
+from generators.plans.outlines import ScriptOutlines
+from generators.plans.planner import plan_items
+from generators.plans.quotas import expand
+from generators.scripts.pack import PackWriter
+from generators.scripts.packs import load_packs
+from generators.scripts.writer import ScriptWriter
+
+OVERLAP_MODEL = "pyannote-segmentation"
+
+#: Bytes on disk per second of released audio: staged + channels + clean, 16 kHz PCM16, and the
+#: store's copy. Measured on the quickstart (hard links are not counted twice).
+_BYTES_PER_SECOND = 16_000 * 2 * 4
+_DISK_RESERVE_BYTES = 200 * 2**20
+#: Generous upper bound of one item's length, used before any audio exists.
+_SECONDS_PER_ITEM = {Track.EMOTION: 60.0, Track.DUPLEX: 60.0}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The resolved parts of a build."""
+
+    engine: SpeechEngine
+    writer: ScriptWriter
+    scripts: tuple[Script, ...]
+    quota: tuple[tuple[QuotaCell, int], ...]
+    speakers: tuple[Speaker, ...]
+    outlines: ScriptOutlines
+    plans: tuple[DialoguePlan, ...]
+    models: tuple[ModelEntry, ...]
+    identity: str
+
+
+def prepare(config: BuildConfig, base_dir: Path, need_models: bool = True) -> Prepared:
+    """Resolve and check engine, models, voices, scripts and quotas.
+
+    ``need_models=False`` (dry run) plans without the weights being installed.
+
+    Raises:
+        ConfigError, EngineError, ModelMissing, RecordError, QuotaImpossible: one sentence each.
+    """
+    engine = create_engine(config.speech.engine)
+    check_license(engine, config)
+    models = models_used(config)
+    if need_models:
+        for entry in models:
+            verified_files(entry.name)
+    scripts = load_packs(config.scripts, base_dir)
+    quota = expand(config.quotas)
+    languages = tuple(sorted({cell.language for cell, _ in quota}))
+    speakers = cast_speakers(engine.voices(), languages, config.speech.casting, config.seed)
+    outlines = ScriptOutlines(scripts, config.seed)
+    plans = plan_items(quota, outlines, speakers, config.seed, round=0, first_index={})
+    return Prepared(
+        engine=engine,
+        writer=PackWriter(scripts),
+        scripts=scripts,
+        quota=quota,
+        speakers=speakers,
+        outlines=outlines,
+        plans=plans,
+        models=models,
+        identity=build_identity(config, engine, models, scripts),
+    )
+
+
+def models_used(config: BuildConfig) -> tuple[ModelEntry, ...]:
+    """The pinned models this configuration loads."""
+    names = set(engine_models(config.speech.engine))
+    if config.overlap_detection and any(spec.task.track is Track.DUPLEX for spec in config.quotas):
+        names.add(OVERLAP_MODEL)
+    return tuple(entry for entry in load_model_table() if entry.name in names)
+
+
+def engine_models(engine: str) -> tuple[str, ...]:
+    """Names of the table's models that an engine loads."""
+    return tuple(entry.name for entry in load_model_table() if f"engine:{engine}" in entry.used_by)
+
+
+def check_license(engine: SpeechEngine, config: BuildConfig) -> None:
+    """Open source only, enforced before any work.
+
+    Raises:
+        ConfigError: the engine's licence is not on the allow-list.
+    """
+    if engine.license not in config.validation.allowed_licenses:
+        raise ConfigError(
+            f"engine {engine.name} has licence {engine.license}, which is not in validation.allowed_licenses "
+            f"({', '.join(config.validation.allowed_licenses)}); choose another engine or extend the list"
+        )
+
+
+def build_identity(
+    config: BuildConfig,
+    engine: SpeechEngine,
+    models: tuple[ModelEntry, ...],
+    scripts: tuple[Script, ...],
+) -> str:
+    """Hash over all that decides the bytes of an item besides its plan."""
+    parts = [
+        config.recipe_sha256(),
+        code_version(),
+        engine.name,
+        engine.version,
+        engine.weights_sha256,
+        [entry.model_dump(mode="json") for entry in models],
+        hashlib.sha256("\n".join(script.to_json_line() for script in scripts).encode()).hexdigest(),
+    ]
+    return hashlib.sha256(dump_json(parts).encode()).hexdigest()
+
+
+def check_disk(config: BuildConfig, plans: tuple[DialoguePlan, ...]) -> None:
+    """Refuse to start when the disk cannot hold the work.
+
+    Raises:
+        ResourceError: with the size that is needed and the size that is free.
+    """
+    needed = int(sum(_SECONDS_PER_ITEM[plan.task.track] * _BYTES_PER_SECOND for plan in plans))
+    for place in (config.work_dir, config.release_dir.parent):
+        existing = next(path for path in (place, *place.parents) if path.exists())
+        free = shutil.disk_usage(existing).free
+        if free < needed + _DISK_RESERVE_BYTES:
+            raise ResourceError(
+                f"{existing} has {free / 1e9:.1f} GB free and the build may need "
+                f"{(needed + _DISK_RESERVE_BYTES) / 1e9:.1f} GB; free some space or set work and release "
+                "to a larger disk"
+            )

@@ -1,0 +1,118 @@
+"""Live progress per stage: rich bars on a terminal, plain lines otherwise."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+STAGES: tuple[str, ...] = ("plan", "write", "speak", "compose", "judge", "publish")
+PLAIN_INTERVAL_SECONDS = 5.0
+
+
+class Reporter(Protocol):
+    """Told by every stage how much there is and how much is done; safe to call from threads."""
+
+    def expect(self, stage: str, more: int) -> None: ...
+
+    def advance(self, stage: str, done: int = 1) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class SilentReporter:
+    """Says nothing; for library use and tests."""
+
+    def expect(self, stage: str, more: int) -> None:
+        del stage, more
+
+    def advance(self, stage: str, done: int = 1) -> None:
+        del stage, done
+
+    def note(self, text: str) -> None:
+        del text
+
+
+class RichReporter:
+    """One bar per stage."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def _bar(self, stage: str) -> TaskID:
+        if stage not in self._bars:
+            self._bars[stage] = self._progress.add_task(stage, total=0)
+        return self._bars[stage]
+
+    def expect(self, stage: str, more: int) -> None:
+        with self._lock:
+            bar = self._bar(stage)
+            total = self._progress.tasks[self._progress.task_ids.index(bar)].total or 0
+            self._progress.update(bar, total=total + more)
+
+    def advance(self, stage: str, done: int = 1) -> None:
+        with self._lock:
+            self._progress.advance(self._bar(stage), done)
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(text, markup=False)
+
+
+class PlainReporter:
+    """A line per stage when it ends and every few seconds in between."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._total: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        self._last = 0.0
+        self._lock = threading.Lock()
+
+    def expect(self, stage: str, more: int) -> None:
+        with self._lock:
+            self._total[stage] = self._total.get(stage, 0) + more
+
+    def advance(self, stage: str, done: int = 1) -> None:
+        with self._lock:
+            self._done[stage] = self._done.get(stage, 0) + done
+            now = time.monotonic()
+            complete = self._done[stage] >= self._total.get(stage, 0)
+            if complete or now - self._last >= PLAIN_INTERVAL_SECONDS:
+                self._last = now
+                self._console.print(f"{stage}: {self._done[stage]}/{self._total.get(stage, 0)}", markup=False)
+
+    def note(self, text: str) -> None:
+        with self._lock:
+            self._console.print(text, markup=False)
+
+
+@contextmanager
+def progress_display(console: Console) -> Iterator[Reporter]:
+    """Bars when ``console`` is a terminal, lines when it is a pipe or a file."""
+    if not console.is_terminal:
+        yield PlainReporter(console)
+        return
+    columns = (
+        TextColumn("{task.description:<8}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield RichReporter(progress)

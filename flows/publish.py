@@ -1,0 +1,230 @@
+"""Atomic publish: a release is staged beside its target, gated, locked and renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from validators.catalog import CatalogExpectations, judge_catalog
+from validators.dataset import judge_dataset
+
+from data_schemas.base import write_jsonl
+from data_schemas.finding import Finding, Severity
+from data_schemas.item import Item
+from data_schemas.layouts.base import Layout
+from data_schemas.layouts.writer import write_items
+from data_schemas.release import DatasetLock, FileEntry, LockedCount, LockedEngine, LockedModel, tree_sha256
+from data_schemas.tasks import Track
+from flows.atomic import sha256_of, write_text_atomic
+from flows.card import dataset_card, resource_declaration
+from flows.catalog import catalog_frame
+from flows.code_version import code_version
+from flows.config import BuildConfig
+from flows.errors import GateFailed, TargetError
+from flows.jobs import ITEM_FILE, STAGED
+from flows.prepare import Prepared
+from flows.progress import Reporter
+from flows.reconcile import CellCount
+from flows.shards import ItemOutcome
+
+LOCK_FILE = "dataset.lock.json"
+_PARTIAL_MARK = ".humdial-partial"
+LOCK_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """An accepted item and the directory of its work files."""
+
+    outcome: ItemOutcome
+    directory: Path
+
+    def item(self) -> Item:
+        return Item.model_validate_json((self.directory / ITEM_FILE).read_text(encoding="utf-8"))
+
+
+def check_target(config: BuildConfig) -> DatasetLock | None:
+    """The lock of an identical release that already lies at the target, or None when it is free.
+
+    Raises:
+        TargetError: another release, or files that are not ours, lie there.
+    """
+    target = config.release_dir
+    if not target.exists():
+        return None
+    if not target.is_dir():
+        raise TargetError(f"release: {target} is a file; choose another place with --set release=DIR")
+    if not any(target.iterdir()):
+        return None
+    lock_file = target / LOCK_FILE
+    if not lock_file.exists():
+        raise TargetError(
+            f"release: {target} holds files that are not a release of ours; nothing was touched. "
+            "Choose another place with --set release=DIR, or move them away"
+        )
+    lock = DatasetLock.model_validate_json(lock_file.read_text(encoding="utf-8"))
+    if lock.config == config.recipe() and lock.code_version == code_version():
+        return lock
+    raise TargetError(
+        f"release: {target} already holds release {lock.name!r} (tree {lock.tree_sha256[:12]}) made from another "
+        "configuration or code version; nothing was touched. Choose another place with --set release=DIR, "
+        "or remove it yourself"
+    )
+
+
+def publish(
+    config: BuildConfig,
+    prepared: Prepared,
+    accepted: Sequence[Accepted],
+    counts: tuple[CellCount, ...],
+    reporter: Reporter,
+) -> DatasetLock:
+    """Stage, gate, lock and rename.
+
+    Raises:
+        GateFailed: set-level judges or the catalog's suite found errors; nothing was published.
+    """
+    target = config.release_dir
+    staging = _fresh_staging(target)
+    reporter.expect("publish", 4)
+    layouts = _write_tree(config, accepted, staging)
+    reporter.advance("publish")
+    _gate(config, accepted, counts, layouts, staging)
+    reporter.advance("publish")
+    write_text_atomic(
+        staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted))
+    )
+    write_text_atomic(staging / "RESOURCES.md", resource_declaration(prepared))
+    (staging / _PARTIAL_MARK).unlink()
+    lock = make_lock(config, prepared, counts, staging)
+    reporter.advance("publish")
+    write_text_atomic(
+        staging / LOCK_FILE, json.dumps(lock.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
+    )
+    if target.exists():
+        target.rmdir()  # an empty directory; anything else was refused before the build began
+    os.rename(staging, target)
+    reporter.advance("publish")
+    return lock
+
+
+def accepted_seconds(accepted: Sequence[Accepted]) -> dict[Track, float]:
+    """Seconds of user-channel audio per track."""
+    seconds = dict.fromkeys(Track, 0.0)
+    for entry in accepted:
+        seconds[entry.outcome.cell.task.track] += entry.outcome.audio_seconds
+    return seconds
+
+
+def _fresh_staging(target: Path) -> Path:
+    staging = target.parent / f".{target.name}.partial"
+    if staging.exists():
+        if not (staging / _PARTIAL_MARK).exists() and not (staging / LOCK_FILE).exists():
+            raise TargetError(f"{staging} is in the way and was not made by a build; move it away")
+        shutil.rmtree(staging)
+    staging.mkdir(parents=True)
+    (staging / _PARTIAL_MARK).touch()
+    return staging
+
+
+def _write_tree(config: BuildConfig, accepted: Sequence[Accepted], staging: Path) -> tuple[Layout, ...]:
+    layouts = []
+    for track in Track:
+        mine = [entry for entry in accepted if entry.outcome.cell.task.track is track]
+        if mine:
+            layout = config.layout_of(track)
+            write_items(staging, layout, ((entry.item(), entry.directory / STAGED) for entry in mine))
+            layouts.append(layout)
+    return tuple(layouts)
+
+
+def _catalog_items(config: BuildConfig, accepted: Sequence[Accepted]) -> Iterator[tuple[Item, Layout]]:
+    for entry in sorted(accepted, key=lambda entry: entry.outcome.plan_id):
+        item = entry.item()
+        yield item, config.layout_of(item.plan.task.track)
+
+
+def _gate(
+    config: BuildConfig,
+    accepted: Sequence[Accepted],
+    counts: tuple[CellCount, ...],
+    layouts: tuple[Layout, ...],
+    staging: Path,
+) -> None:
+    frame = catalog_frame(_catalog_items(config, accepted))
+    frame.write_parquet(staging / "catalog.parquet", compression="zstd", statistics=True)
+    report = judge_catalog(frame, catalog_expectations(config, counts))
+    item_findings = [finding for entry in accepted for finding in entry.outcome.findings]
+    set_findings = [*judge_dataset(staging, layouts, config.validation), *report.findings]
+    validation = staging / "validation"
+    write_jsonl(validation / "findings.jsonl", sort_findings([*item_findings, *set_findings]))
+    write_text_atomic(
+        validation / "catalog.json", json.dumps(report.results, ensure_ascii=False, indent=1) + "\n"
+    )
+    errors = [finding for finding in set_findings if finding.severity is Severity.ERROR]
+    if errors or not report.success:
+        kept = config.work_dir / "gate"
+        shutil.rmtree(kept, ignore_errors=True)
+        shutil.copytree(validation, kept)
+        first = errors[0] if errors else None
+        detail = f"{first.code} {first.item}: {first.message}" if first else "the catalog's suite failed"
+        raise GateFailed(
+            f"the assembled set did not pass ({len(errors)} errors; first: {detail}); nothing was published. "
+            f"All findings: {kept}"
+        )
+
+
+def catalog_expectations(config: BuildConfig, counts: tuple[CellCount, ...]) -> CatalogExpectations:
+    """What the catalog must hold, from the configuration and the books."""
+    return CatalogExpectations(
+        items_per_cell={count.cell.key: count.released for count in counts},
+        thresholds=config.validation,
+    )
+
+
+def sort_findings(findings: Sequence[Finding]) -> list[Finding]:
+    return sorted(
+        findings, key=lambda finding: (finding.item, finding.code, finding.start or 0.0, finding.message)
+    )
+
+
+def make_lock(
+    config: BuildConfig, prepared: Prepared, counts: tuple[CellCount, ...], root: Path
+) -> DatasetLock:
+    """The lock of everything below ``root``. Holds no time and no place, so that a rebuild equals it."""
+    entries = tuple(
+        FileEntry(path=path.relative_to(root).as_posix(), sha256=sha256_of(path), bytes=path.stat().st_size)
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    )
+    entries = tuple(sorted(entries, key=lambda entry: entry.path))
+    return DatasetLock(
+        format_version=LOCK_FORMAT,
+        name=config.name,
+        seed=config.seed,
+        config=config.recipe(),
+        code_version=code_version(),
+        engines=(
+            LockedEngine(
+                name=prepared.engine.name,
+                version=prepared.engine.version,
+                weights_sha256=prepared.engine.weights_sha256,
+                license=prepared.engine.license,
+            ),
+        ),
+        models=tuple(
+            LockedModel(
+                name=entry.name,
+                license=entry.license,
+                files={file.path: file.sha256 for file in entry.files},
+            )
+            for entry in prepared.models
+        ),
+        counts=tuple(LockedCount(**count.model_dump()) for count in counts),
+        files=entries,
+        tree_sha256=tree_sha256(entries),
+    )

@@ -1,0 +1,86 @@
+"""What a build tells the person who started it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from data_schemas.base import Record
+from data_schemas.tasks import Track
+from flows.reconcile import CellCount
+
+
+class BuildReport(Record):
+    """The figures of a finished build."""
+
+    name: str
+    release: str
+    work: str
+    counts: tuple[CellCount, ...]
+    audio_hours: float
+    rejects: dict[str, int]
+    warnings: dict[str, int]
+    wall_seconds: float
+    tree_sha256: str
+
+    @property
+    def released(self) -> int:
+        return sum(count.released for count in self.counts)
+
+    @property
+    def quarantined(self) -> int:
+        return sum(count.quarantined for count in self.counts)
+
+
+def print_report(report: BuildReport, console: Console) -> None:
+    """A table per track, language and split, then totals, place and next commands."""
+    table = Table(title=f"{report.name}: what was made")
+    for heading in ("track", "task", "language", "split", "planned", "topped up", "released", "rejected"):
+        table.add_column(heading, justify="left" if heading in {"track", "task"} else "right")
+    for row in summary_rows(report.counts):
+        table.add_row(*(str(value) for value in row))
+    console.print(table)
+    console.print(
+        f"{report.released} items, {report.audio_hours * 60:.1f} minutes of audio, "
+        f"{report.quarantined} rejected, in {report.wall_seconds / 60:.1f} minutes",
+        markup=False,
+    )
+    for title, codes in (
+        ("rejected because of", report.rejects),
+        ("released with warnings", report.warnings),
+    ):
+        if codes:
+            console.print(f"{title}: " + ", ".join(f"{code} x{n}" for code, n in codes.items()), markup=False)
+    if report.quarantined:
+        console.print(f"rejected items with their findings: {report.work}/quarantine", markup=False)
+    console.print(
+        f"release: {report.release}\ntree sha256: {report.tree_sha256}", markup=False, soft_wrap=True
+    )
+    print_next_commands(report.release, console)
+
+
+def print_next_commands(release: str, console: Console) -> None:
+    """The two or three commands a person would want next."""
+    console.print("next:", markup=False)
+    for command in (
+        f"humdial validate {release}",
+        f"less {release}/README.md",
+        "humdial build --help",
+    ):
+        console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def summary_rows(counts: tuple[CellCount, ...]) -> list[tuple[object, ...]]:
+    """Cells folded over turn counts: (track, task, language, split, planned, topped up, released, rejected)."""
+    folded: dict[tuple[Track, str, str, str], list[int]] = {}
+    for count in counts:
+        key = (
+            count.cell.task.track,
+            count.cell.task.value,
+            count.cell.language.value,
+            count.cell.split.value,
+        )
+        sums = folded.setdefault(key, [0, 0, 0, 0])
+        for position, value in enumerate((count.planned, count.topped_up, count.released, count.quarantined)):
+            sums[position] += value
+    return [(*key, *sums) for key, sums in folded.items()]

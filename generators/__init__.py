@@ -1,0 +1,1 @@
+"""The makers: plan -> script -> speech -> scene. Functions of (record, seed), nothing else."""

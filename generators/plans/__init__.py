@@ -1,0 +1,1 @@
+"""Plans: exact quotas, emotion trajectories and who speaks; nothing that is said."""

@@ -1,0 +1,134 @@
+"""From cells and outlines to plans: numbers, splits and people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from data_schemas.plan import DialoguePlan, Outline, QuotaCell
+from data_schemas.randomness import named_generator
+from data_schemas.speakers import Speaker
+from data_schemas.tasks import Language, Role, Task, Track
+from generators.plans.outlines import OutlineSource
+from generators.plans.quotas import QuotaImpossible
+
+THIRD_PARTY_TASKS = frozenset({Task.THIRD_PARTY_BEFORE, Task.THIRD_PARTY_AFTER})
+MAX_INDEX = 9999  # four digits in every item id
+FirstIndex = Mapping[tuple[Track, Language], int]
+
+
+def plan_items(
+    cells: Sequence[tuple[QuotaCell, int]],
+    source: OutlineSource,
+    speakers: Sequence[Speaker],
+    seed: int,
+    *,
+    round: int,
+    first_index: FirstIndex,
+) -> tuple[DialoguePlan, ...]:
+    """Exactly ``count`` plans for every cell.
+
+    Args:
+        first_index: next free item index per (track, language); 1 where it is missing.
+
+    Raises:
+        QuotaImpossible: outlines, speakers or item numbers run out.
+    """
+    next_index = dict(first_index)
+    plans: list[DialoguePlan] = []
+    for cell, count in cells:
+        outlines = source.take(cell, count)
+        users = choose_users(cell, outlines, speakers, seed, round)
+        for outline, user in zip(outlines, users, strict=True):
+            place = (cell.task.track, cell.language)
+            index = next_index.get(place, 1)
+            if index > MAX_INDEX:
+                raise QuotaImpossible(
+                    f"quotas: more than {MAX_INDEX} items of {cell.task.track} in {cell.language}; "
+                    "item ids have four digits, split the quota over several releases"
+                )
+            next_index[place] = index + 1
+            plans.append(_plan(cell, index, round, outline, user, speakers, seed))
+    return tuple(plans)
+
+
+def choose_users(
+    cell: QuotaCell, outlines: Sequence[Outline], speakers: Sequence[Speaker], seed: int, round: int
+) -> tuple[Speaker, ...]:
+    """A user per outline, used as evenly as the genders the words ask for allow.
+
+    Raises:
+        QuotaImpossible: the split has no user, or none of a gender that is asked for.
+    """
+    pool = [s for s in speakers if _belongs(s, cell) and s.role is Role.USER]
+    if not pool:
+        raise QuotaImpossible(f"speech.casting: no user voice for {cell.language} in {cell.split}")
+    pool.sort(key=lambda speaker: speaker.number)
+    named_generator(seed, f"{cell.key}/{round}", "user-order").shuffle(pool)
+    used: Counter[int] = Counter()
+    chosen: dict[int, Speaker] = {}
+    # Outlines that ask for a gender choose first; the free ones then even the use out.
+    order = sorted(range(len(outlines)), key=lambda position: outlines[position].user_gender is None)
+    for position in order:
+        gender = outlines[position].user_gender
+        fitting = [speaker for speaker in pool if gender in (None, speaker.gender)]
+        if not fitting:
+            raise QuotaImpossible(
+                f"speech.casting: script {outlines[position].script_id} needs a {gender} user and "
+                f"{cell.language} {cell.split} has none; add a voice or leave the script out"
+            )
+        speaker = min(fitting, key=lambda one: (used[one.number], pool.index(one)))
+        used[speaker.number] += 1
+        chosen[position] = speaker
+    return tuple(chosen[position] for position in range(len(outlines)))
+
+
+def _plan(
+    cell: QuotaCell,
+    index: int,
+    round: int,
+    outline: Outline,
+    user: Speaker,
+    speakers: Sequence[Speaker],
+    seed: int,
+) -> DialoguePlan:
+    plan_id = f"{cell.language}-{cell.task}-{cell.turns}-{cell.split}-{index:04d}"
+    assistant = _other(Role.ASSISTANT, cell, speakers, (user,), seed, plan_id)
+    third = None
+    if cell.task in THIRD_PARTY_TASKS:
+        third = _other(Role.THIRD_PARTY, cell, speakers, (user, assistant), seed, plan_id)
+    return DialoguePlan(
+        id=plan_id,
+        cell=cell,
+        index=index,
+        round=round,
+        outline=outline,
+        user=user,
+        assistant=assistant,
+        third_party=third,
+    )
+
+
+def _other(
+    role: Role,
+    cell: QuotaCell,
+    speakers: Sequence[Speaker],
+    taken: Sequence[Speaker],
+    seed: int,
+    plan_id: str,
+) -> Speaker:
+    voices = {speaker.voice for speaker in taken}
+    pool = sorted(
+        (s for s in speakers if _belongs(s, cell) and s.role is role and s.voice not in voices),
+        key=lambda speaker: speaker.number,
+    )
+    if not pool:
+        raise QuotaImpossible(
+            f"speech.casting: {cell.language} {cell.split} has no {role} voice besides the other speakers'; "
+            "give the engine more voices or change the casting"
+        )
+    return pool[int(named_generator(seed, plan_id, f"cast-{role}").integers(len(pool)))]
+
+
+def _belongs(speaker: Speaker, cell: QuotaCell) -> bool:
+    return speaker.language is cell.language and speaker.split is cell.split

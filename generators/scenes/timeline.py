@@ -1,0 +1,82 @@
+"""What stands where so far: the growing timeline of one scene, in samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from data_schemas.randomness import named_generator
+from data_schemas.scene import Placement, SceneEvent, Segment
+from data_schemas.tasks import Channel, Part
+from generators.scenes.distributions import Distribution
+from generators.scenes.settings import SceneSettings, Timing
+
+_MS_PER_S = 1000
+
+
+def to_samples(seconds: float, sample_rate: int) -> int:
+    """Seconds to the nearest sample."""
+    return round(seconds * sample_rate)
+
+
+def whole_milliseconds(samples: int, sample_rate: int) -> int:
+    """The next sample count that is a whole number of milliseconds.
+
+    Scenes end on one: pydub, with which the challenge cuts files, counts in milliseconds.
+    """
+    per_ms = sample_rate // _MS_PER_S
+    return -(-samples // per_ms) * per_ms
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Placements, segments and events so far. Every method returns a new draft or a fact."""
+
+    placements: tuple[Placement, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    events: tuple[SceneEvent, ...] = ()
+
+    def stop_of(self, part: Part) -> int:
+        """Where a line that was already placed ends (as heard)."""
+        return max(placement.stop for placement in self.placements if placement.part is part)
+
+    def channel_stop(self, channel: Channel) -> int:
+        """Where the last sound of a channel ends; 0 for a channel without any."""
+        return max(
+            (placement.stop for placement in self.placements if placement.channel is channel), default=0
+        )
+
+    def host(self, part: Part) -> Placement:
+        """The placement of a reply that is spoken into: its last one."""
+        return [placement for placement in self.placements if placement.part is part][-1]
+
+    def adding(
+        self,
+        placements: tuple[Placement, ...] = (),
+        segments: tuple[Segment, ...] = (),
+        events: tuple[SceneEvent, ...] = (),
+    ) -> Draft:
+        return Draft(self.placements + placements, self.segments + segments, self.events + events)
+
+    def replacing(self, old: Placement, new: Placement) -> Draft:
+        return replace(self, placements=tuple(new if each is old else each for each in self.placements))
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Draws durations for one scene, each from a generator of its own name."""
+
+    settings: SceneSettings
+    seed: int
+    plan_id: str
+    sample_rate: int
+
+    def samples(self, seconds: float) -> int:
+        return to_samples(seconds, self.sample_rate)
+
+    def draw(self, timing: Timing, part: Part, repeat: int = 0) -> int:
+        """Samples of a duration that a recipe names, drawn for a line (``repeat`` counts its pauses)."""
+        return self.draw_from(self.settings.timing(timing), f"{timing}/{part}/{repeat}")
+
+    def draw_from(self, distribution: Distribution, name: str) -> int:
+        generator = named_generator(self.seed, self.plan_id, f"scene/{name}")
+        return self.samples(distribution.sample(generator))

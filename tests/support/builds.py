@@ -1,0 +1,62 @@
+"""Small draft builds for tests: the real flow, the real pack, espeak speech."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+QUOTAS: list[dict[str, Any]] = [
+    {"task": "recognition", "languages": ["zh", "en"], "splits": ["train"], "turns": [1], "count": 1},
+    {"task": "trajectory", "languages": ["zh"], "splits": ["train", "dev"], "turns": [3], "count": 1},
+    {"task": "empathy", "languages": ["en"], "splits": ["dev"], "turns": [3], "count": 1},
+    {"task": "follow_up", "languages": ["zh", "en"], "splits": ["train"], "turns": [1], "count": 1},
+    {"task": "backchannel", "languages": ["zh"], "splits": ["dev"], "turns": [1], "count": 1},
+    {"task": "pause", "languages": ["en"], "splits": ["dev"], "turns": [1], "count": 1},
+]
+
+
+def draft_config(folder: Path, **changes: Any) -> Path:
+    """Write a configuration of a ten-item espeak build into ``folder`` and return its path."""
+    raw: dict[str, Any] = {
+        "name": "draft",
+        "seed": 7,
+        "release": str(folder / "release"),
+        "work": str(folder / "work"),
+        "quotas": QUOTAS,
+        "scripts": {"writer": "pack", "pack": ["quickstart"]},
+        "speech": {"engine": "espeak"},
+        "overlap_detection": False,
+        "execution": {"workers": 1, "shard_items": 3},
+    }
+    raw.update(changes)
+    path = folder / "draft.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def humdial(*arguments: str, log: Path, home: Path) -> subprocess.Popen[bytes]:
+    """Start the command line tool in a process group of its own, output to a file."""
+    environment = os.environ | {"PREFECT_HOME": str(home / "prefect"), "PYTHONUNBUFFERED": "1"}
+    environment.pop("PREFECT_API_URL", None)
+    with log.open("ab") as handle:
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows", *arguments],
+            stdout=handle,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=environment,
+        )
+
+
+def run_humdial(*arguments: str, folder: Path) -> tuple[int, str]:
+    """Run to the end; returns exit status and everything printed."""
+    log = folder / "humdial.log"
+    log.unlink(missing_ok=True)
+    status = humdial(*arguments, log=log, home=folder).wait(timeout=600)
+    return status, log.read_text(encoding="utf-8")

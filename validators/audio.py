@@ -1,0 +1,217 @@
+"""Judges one audio file: container, level, clipping, DC, clicks, silences, duration against its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from data_schemas.audio import Samples, from_pcm16
+from data_schemas.finding import Finding
+from data_schemas.tasks import Language
+from validators.codes import Judge
+from validators.measure import FRAME_S, Levels, frame_levels, runs, silences, spoken_units
+from validators.thresholds import Thresholds
+
+VALIDATOR = "audio/1"
+
+_FULL_SCALE = 32_767
+_LOUDNESS_BLOCK_S = 0.4  # gating block of ITU-R BS.1770-4; shorter files have no integrated loudness
+_QUIET_RUN_SAMPLES = 32  # 2 ms of exact zeros at 16 kHz: not found inside recorded or synthetic speech
+_COUNTED_SILENCE_S = 0.3  # silences from here on are taken out before words are counted against time
+
+Pcm = npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a turn's file should say."""
+
+    text: str
+    language: Language
+
+
+@dataclass(frozen=True)
+class AudioVerdict:
+    """Samples ``[n]`` if the file could be read as 16-bit mono, and what is wrong with it."""
+
+    samples: Samples | None
+    rate: int
+    findings: tuple[Finding, ...]
+
+
+def judge_audio(judge: Judge, path: Path, thresholds: Thresholds, words: Words | None = None) -> AudioVerdict:
+    """Everything about one file. ``words`` is given for a Track 1 turn: one utterance from edge to edge.
+
+    A file of the wrong container, rate or channel count is not measured any further.
+    """
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+        pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        finding = judge.say("AUDIO.UNREADABLE", f"cannot be read as audio: {error}; write it again as RIFF WAV")
+        return AudioVerdict(None, 0, (finding,))
+    container = tuple(_container(judge, info.format, info.subtype, rate, pcm, thresholds))
+    if container:
+        return AudioVerdict(None, rate, container)
+    mono: Pcm = pcm[:, 0]
+    samples = from_pcm16(mono)
+    if not mono.any():
+        return AudioVerdict(samples, rate, (judge.say("AUDIO.SILENT", "every sample is zero"),))
+    findings = [*_levels(judge, mono, samples, rate, thresholds), *_clicks(judge, samples, rate, thresholds)]
+    if words is not None:
+        findings += _turn(judge, samples, rate, words, thresholds)
+    return AudioVerdict(samples, rate, tuple(findings))
+
+
+def _container(
+    judge: Judge, container: str, subtype: str, rate: int, pcm: Pcm, thresholds: Thresholds
+) -> Iterator[Finding]:
+    if (container, subtype) != ("WAV", "PCM_16"):
+        yield judge.say("AUDIO.FORMAT", f"is {container}/{subtype}; RIFF WAV with 16-bit PCM is required")
+    if rate != thresholds.sample_rate_hz:
+        yield judge.say(
+            "AUDIO.RATE", f"has {rate} Hz; resample it", value=rate, threshold=thresholds.sample_rate_hz
+        )
+    if pcm.shape[1] != 1:
+        yield judge.say("AUDIO.CHANNELS", f"has {pcm.shape[1]} channels; mono is required", value=pcm.shape[1])
+    seconds = len(pcm) / rate
+    if seconds < thresholds.min_duration_s:
+        yield judge.say(
+            "AUDIO.DURATION", f"lasts {seconds:.3f} s", value=seconds, threshold=thresholds.min_duration_s
+        )
+    if seconds > thresholds.max_duration_s:
+        yield judge.say(
+            "AUDIO.DURATION", f"lasts {seconds:.1f} s", value=seconds, threshold=thresholds.max_duration_s
+        )
+
+
+def _levels(
+    judge: Judge, pcm: Pcm, samples: Samples, rate: int, thresholds: Thresholds
+) -> Iterator[Finding]:
+    loud = np.abs(pcm.astype(np.int32)) >= _FULL_SCALE
+    longest = max(runs(loud), key=lambda run: run[1] - run[0], default=(0, 0))
+    clipped = longest[1] - longest[0]
+    peak = 20.0 * np.log10(float(np.max(np.abs(samples))))
+    if clipped > thresholds.max_clipped_run:
+        yield judge.say(
+            "AUDIO.CLIPPED",
+            f"{clipped} full-scale samples in a row; lower the gain before writing",
+            span=(longest[0] / rate, longest[1] / rate),
+            value=clipped,
+            threshold=thresholds.max_clipped_run,
+        )
+    elif peak > thresholds.max_peak_dbfs:
+        yield judge.say(
+            "AUDIO.PEAK", f"peak at {peak:.2f} dBFS", value=peak, threshold=thresholds.max_peak_dbfs
+        )
+    offset = float(np.mean(samples, dtype=np.float64))
+    if abs(offset) > thresholds.max_dc_offset:
+        yield judge.say(
+            "AUDIO.DC_OFFSET", f"mean of {offset:+.4f}", value=offset, threshold=thresholds.max_dc_offset
+        )
+    yield from _loudness(judge, samples, rate, thresholds)
+
+
+def _loudness(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds) -> Iterator[Finding]:
+    lufs = integrated_loudness(samples, rate)
+    if lufs is None:
+        return
+    low, high = thresholds.min_loudness_lufs, thresholds.max_loudness_lufs
+    if not low <= lufs <= high:
+        yield judge.say(
+            "AUDIO.LOUDNESS",
+            f"{lufs:.1f} LUFS, outside {low} to {high}",
+            value=max(lufs, _LOWEST_LUFS),
+            threshold=low if lufs < low else high,
+        )
+
+
+_LOWEST_LUFS = -120.0  # stands for minus infinity in a finding, JSON has no infinities
+
+
+def integrated_loudness(samples: Samples, rate: int) -> float | None:
+    """LUFS by ITU-R BS.1770-4; None for a file shorter than one gating block (0.4 s)."""
+    import pyloudnorm
+
+    if len(samples) < round(_LOUDNESS_BLOCK_S * rate) + 1:
+        return None
+    return float(pyloudnorm.Meter(rate, block_size=_LOUDNESS_BLOCK_S).integrated_loudness(samples))
+
+
+def _clicks(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds) -> Iterator[Finding]:
+    step = click_after_silence(samples, thresholds.max_step_from_silence)
+    if step is not None:
+        position, height = step
+        yield judge.say(
+            "AUDIO.CLICK",
+            f"jump of {height:.3f} at the edge of digital silence; fade the edge",
+            span=(position / rate, position / rate),
+            value=height,
+            threshold=thresholds.max_step_from_silence,
+        )
+
+
+def click_after_silence(samples: Samples, limit: float) -> tuple[int, float] | None:
+    """Position and height of the highest jump between at least 2 ms of exact zeros (or a file end) and a sample."""
+    zeros = [(a, b) for a, b in runs(samples == 0.0) if b - a >= _QUIET_RUN_SAMPLES]
+    last = len(samples) - 1
+    edges = {0, last} | {b for _, b in zeros if b <= last} | {a - 1 for a, _ in zeros if a > 0}
+    position = max(sorted(edges), key=lambda index: abs(float(samples[index])))
+    height = abs(float(samples[position]))
+    return (position, height) if height > limit else None
+
+
+def _turn(
+    judge: Judge, samples: Samples, rate: int, words: Words, thresholds: Thresholds
+) -> Iterator[Finding]:
+    levels = frame_levels(samples, rate)
+    quiet = silences(levels, thresholds.silence_dbfs)
+    end = len(levels) * FRAME_S
+    for start, stop in quiet:
+        at_edge = start == 0.0 or stop >= end
+        limit = thresholds.max_edge_silence_s if at_edge else thresholds.max_turn_inner_silence_s
+        if stop - start > limit:
+            yield judge.say(
+                "AUDIO.EDGE_SILENCE" if at_edge else "AUDIO.INNER_SILENCE",
+                f"silent for {stop - start:.2f} s",
+                span=(start, stop),
+                value=stop - start,
+                threshold=limit,
+            )
+    yield from judge_words(judge, levels, words, (0.0, len(samples) / rate), thresholds)
+
+
+def sounding_seconds(levels: Levels, silence_dbfs: float) -> float:
+    """Seconds of frames less all silences of 0.3 s or more."""
+    quiet = sum(b - a for a, b in silences(levels, silence_dbfs) if b - a >= _COUNTED_SILENCE_S)
+    return len(levels) * FRAME_S - quiet
+
+
+def judge_words(
+    judge: Judge, levels: Levels, words: Words, span: tuple[float, float], thresholds: Thresholds
+) -> Iterator[Finding]:
+    """Whether frames with these levels last as long as the words need (AUDIO.TEXT_DURATION)."""
+    fewest, most = spoken_units(words.text, words.language)
+    if most == 0:
+        return
+    seconds = sounding_seconds(levels, thresholds.silence_dbfs)
+    if words.language is Language.ZH:
+        per_unit = (thresholds.min_seconds_per_zh_char, thresholds.max_seconds_per_zh_char)
+    else:
+        per_unit = (thresholds.min_seconds_per_en_word, thresholds.max_seconds_per_en_word)
+    shortest, longest = fewest * per_unit[0], most * per_unit[1] + thresholds.duration_allowance_s
+    if not shortest <= seconds <= longest:
+        yield judge.say(
+            "AUDIO.TEXT_DURATION",
+            f"{seconds:.2f} s of sound for {fewest} to {most} units of {words.text[:24]!r}; "
+            f"{shortest:.2f} to {longest:.2f} s expected",
+            span=span,
+            value=seconds,
+            threshold=shortest if seconds < shortest else longest,
+        )

@@ -1,0 +1,121 @@
+"""Rows of the code table: (code, severity, names of thresholds, source, meaning)."""
+
+# ruff: noqa: E501
+# fmt: off
+from __future__ import annotations
+
+E, W, INFO = "error", "warning", "info"
+
+_TRACK1 = (
+    ("T1.ROW_FIELDS", E, "", "FORMATS.md A.4", "a field that consumers read is missing or has another type"),
+    ("T1.ID_FORMAT", E, "", "FORMATS.md A.4", "dialogue_id is neither the long form `task2_4_en_0002_0014` nor the short `zh_0001_0001`"),
+    ("T1.ID_SHORT", W, "", "FORMATS.md A.4", "dialogue_id has the short form; task and turns cannot be told from it"),
+    ("T1.ID_DIGITS", E, "", "FORMATS.md A.4", "task, turn or language part of dialogue_id disagrees with the folder or the turns"),
+    ("T1.TURN_COUNT", E, "", "FORMATS.md A.2, A.5", "number of turns is not one the task or the folder allows"),
+    ("T1.TURN_ORDER", E, "", "FORMATS.md A.4: eval scripts use list order", "turn_id does not run 1, 2, .. n in list order"),
+    ("T1.TEXT_EMPTY", E, "", "FORMATS.md A.4", "a turn's text is empty"),
+    ("T1.TEXT_TAG", E, "", "FORMATS.md A.4", "text holds a square-bracket tag that is not a known vocal tag"),
+    ("T1.TEXT_LANGUAGE", E, "", "FORMATS.md A.5", "text is not in the item's language (zh has Han characters, en has none)"),
+    ("T1.EMOTION_LABEL", E, "", "FORMATS.md A.4: other labels drop the turn silently", "emotion is not one of the seven lower-case labels"),
+    ("T1.EMOTION_FINAL", E, "", "FORMATS.md A.5", "the final question of a trajectory or reasoning item is not neutral"),
+    ("T1.EMOTION_CHANGE", E, "", "FORMATS.md A.5", "no emotion changes before the final question"),
+    ("T1.EMPATHY_TURNS", E, "", "FORMATS.md A.5", "an empathy item does not have exactly two non-neutral turns"),
+    ("T1.AUDIO_NAME", E, "", "FORMATS.md A.4", "split_audio_file is not `<folder>/<dialogue_id>_<turn_id>.wav`, or leaves the root"),
+    ("T1.AUDIO_MISSING", E, "", "FORMATS.md A.4", "an audio file that the row names does not exist"),
+    ("T1.RESPONSE_EMPTY", E, "", "FORMATS.md A.4: eval reads it for every turn", "response_text is empty"),
+    ("T1.RESPONSE_PROMPT_LEAK", E, "", "FORMATS.md A.4: everything before it is cut", "response_text holds `assistant` followed by a line break"),
+    ("T1.RESPONSE_TAG", E, "", "FORMATS.md A.4", "response_text holds a square-bracket tag"),
+    ("T1.RESPONSE_LANGUAGE", E, "", "FORMATS.md A.5: the sample scores 1", "response_text is not in the dialogue's language"),
+    ("T1.REPLY_NAMES_EMOTIONS", E, "", "FORMATS.md A.5, A.7; data_schemas.emotions.NAMES", "the final reply does not name every emotion of the turns before it, in order"),
+    ("T1.REPLY_ADDS_EMOTION", W, "", "FORMATS.md A.7: nothing added", "the final reply names an emotion that no turn has"),
+)
+
+_TRACK2 = (
+    ("T2.ID_FORMAT", E, "", "FORMATS.md B.1: eval.py, get_timing.py", r"id does not match `^\d{4}_\d{4}(_add)?$`"),
+    ("T2.AUDIO_MISSING", E, "", "FORMATS.md B.1", "the wav of the user's channel, or of a channel the row names, does not exist"),
+    ("T2.SENTENCE_MISSING", E, "", "FORMATS.md B.1", "`<id>_sentence.json` does not exist"),
+    ("T2.SENTENCE_FIELDS", E, "", "FORMATS.md B.2", "`<id>_sentence.json` is not JSON, or a field is missing or has another type"),
+    ("T2.ROW_AGREES", E, "", "CHOICE: one truth per item", "the manifest's row disagrees with `<id>_sentence.json`"),
+    ("T2.SEGMENT_COUNT", E, "", "FORMATS.md B.3", "number of segments is not what the sub-task's scripts index"),
+    ("T2.SEGMENT_ORDER", E, "", "FORMATS.md B.2", "segments are not ascending, disjoint and inside the file"),
+    ("T2.SEGMENT_GAP", E, "min_segment_gap_s", "FORMATS.md B.6: pieces closer than that fuse", "two segments are too close"),
+    ("T2.SEGMENT_TEXT", E, "", "FORMATS.md B.2, A.5", "a segment's text is empty, in the wrong language or holds an unknown tag"),
+    ("T2.SEGMENT_ROLES", E, "", "FORMATS.md B.3", "the roles the segments carry are not in the sub-task's order"),
+    ("T2.FINAL_DURATION", E, "duration_tolerance_samples", "FORMATS.md B.2: clean_wav.py allocates from it", "final_duration is not the length of the wav"),
+    ("T2.TAIL", E, "min_tail_s", "FORMATS.md B.6", "too little silence after the last segment"),
+    ("T2.PAUSE_BREAK", E, "", "FORMATS.md B.3", "`[break]` is missing in a pause item, or stands in an item of another sub-task"),
+    ("T2.PAUSE_LENGTH", E, "min_pause_s max_pause_s", "FORMATS.md B.6", "a pause item holds fewer silences of pause length than `[break]` marks, or a longer silence"),
+    ("T2.EVENT_GAP", W, "min_event_gap_s max_event_gap_s min_before_gap_s max_before_gap_s", "FORMATS.md B.6 (CHOICE)", "the distance from the query to the event after it is outside the usual band"),
+    ("T2.CLEAN_MISSING", E, "", "FORMATS.md B.4: eval.py skips the group", "`clean_<id>.wav` is missing where the sub-task has one"),
+    ("T2.CLEAN_UNEXPECTED", E, "", "FORMATS.md B.4", "`clean_<id>.wav` exists where the sub-task has none"),
+    ("T2.CLEAN_FILE", E, "", "FORMATS.md B.4", "`clean_<id>.wav` is not sample for sample what the sub-task's rule gives"),
+)
+
+_AUDIO = (
+    ("AUDIO.UNREADABLE", E, "", "FORMATS.md 0", "the file is not readable audio"),
+    ("AUDIO.FORMAT", E, "", "FORMATS.md 0", "the file is not RIFF WAV with 16-bit PCM samples"),
+    ("AUDIO.RATE", E, "sample_rate_hz", "FORMATS.md 0", "another sample rate"),
+    ("AUDIO.CHANNELS", E, "", "FORMATS.md 0, B.6: stereo breaks get_timing.py", "the file is not mono"),
+    ("AUDIO.DURATION", E, "min_duration_s max_duration_s", "CHOICE", "the file is empty, too short or too long"),
+    ("AUDIO.SILENT", E, "", "CHOICE", "every sample is zero"),
+    ("AUDIO.CLIPPED", E, "max_clipped_run", "Audacity, Find Clipping", "a run of full-scale samples"),
+    ("AUDIO.PEAK", W, "max_peak_dbfs", "CHOICE", "the highest peak is closer to full scale than the headroom"),
+    ("AUDIO.DC_OFFSET", E, "max_dc_offset", "CHOICE", "the mean of the samples is not near zero"),
+    ("AUDIO.LOUDNESS", E, "min_loudness_lufs max_loudness_lufs", "ITU-R BS.1770-4", "integrated loudness outside the band"),
+    ("AUDIO.CLICK", W, "max_step_from_silence", "CHOICE", "a jump between digital silence and a loud sample"),
+    ("AUDIO.EDGE_SILENCE", W, "max_edge_silence_s silence_dbfs", "CHOICE", "a turn's file begins or ends with a long silence"),
+    ("AUDIO.INNER_SILENCE", W, "max_turn_inner_silence_s silence_dbfs", "CHOICE", "a long silence inside a turn's file"),
+    ("AUDIO.TEXT_DURATION", E, "min_seconds_per_zh_char max_seconds_per_zh_char min_seconds_per_en_word max_seconds_per_en_word duration_allowance_s", "calibration below", "too short or too long for the words it should say"),
+)
+
+_TIMELINE = (
+    ("TIMELINE.LENGTHS", E, "", "DESIGN.md: two channels, one timeline", "the channels of an item have different lengths"),
+    ("TIMELINE.USER_OUTSIDE", E, "max_outside_dbfs label_margin_s", "FORMATS.md B.6: VAD-silent outside segments", "sound on the user's channel outside every segment"),
+    ("TIMELINE.USER_ABSENT", E, "min_active_share silence_dbfs", "FORMATS.md B.2", "too little sound inside a segment of the user's channel"),
+    ("TIMELINE.INNER_SILENCE", E, "min_segment_gap_s silence_dbfs", "FORMATS.md B.6: longer ones split the segment", "a silence inside a segment that detectors take for its end"),
+    ("TIMELINE.ASSISTANT_FIELDS", E, "", "DESIGN.md: full duplex", "the row's assistant segments cannot be read, or are not ascending, disjoint and inside the file"),
+    ("TIMELINE.ASSISTANT_OUTSIDE", E, "max_outside_dbfs label_margin_s", "DESIGN.md: full duplex", "sound on the assistant's channel outside every assistant segment"),
+    ("TIMELINE.ASSISTANT_ABSENT", E, "min_active_share silence_dbfs", "DESIGN.md: full duplex", "too little sound inside a segment of the assistant's channel"),
+    ("TIMELINE.ASSISTANT_NOT_CUT", E, "max_outside_dbfs label_margin_s", "DESIGN.md: the assistant is really cut", "the interrupted assistant goes on after its cut"),
+)
+
+_SCENE = (
+    ("SCENE.OVERLAP_MISSED", E, "gross_overlap_s overlap_onset_low", "calibration below", "a long planned overlap and the detector hears none of it"),
+    ("SCENE.OVERLAP_UNPLANNED", E, "gross_overlap_s overlap_certain overlap_collar_s", "calibration below", "the detector hears a long overlap where none is planned"),
+    ("SCENE.OVERLAP_RECALL", W, "min_overlap_recall overlap_onset overlap_collar_s", "calibration below", "little of the planned overlap is heard"),
+    ("SCENE.OVERLAP_PRECISION", W, "min_overlap_precision overlap_onset overlap_collar_s", "calibration below", "much of the overlap heard is not planned"),
+)
+
+_SET = (
+    ("SET.EMPTY", E, "", "CHOICE", "no item of a known layout under the root"),
+    ("SET.BAD_ROW", E, "", "FORMATS.md 0: a blank line aborts eval_task1/2", "a manifest has a byte-order mark, a blank line, a carriage return, bytes that are not UTF-8, or a line that is not a JSON object"),
+    ("SET.UNREADABLE", E, "", "FORMATS.md A, B", "a layout's reader stopped; items after that place were not judged"),
+    ("SET.DUPLICATE_ID", E, "", "FORMATS.md A.4: unique per root", "two items of one layout and language have the same id"),
+    ("SET.SPEAKER_LEAK", E, "", "issue 2: speakers disjoint between train and dev", "one speaker in train and in dev"),
+    ("SET.TEXT_LEAK", E, "", "CHOICE", "the same words in train and in dev"),
+    ("SET.DUPLICATE_TEXT", W, "", "CHOICE", "the same words twice in one split"),
+    ("SET.STRAY_FILE", W, "", "CHOICE", "a file in a data folder that no row names"),
+    ("SET.OUTPUT_FILE", E, "", "FORMATS.md 0, B.5", "an `_output.*` file, which belongs to the system under test"),
+    ("SET.LOCK_MISMATCH", E, "", "DESIGN.md: the lock is written last", "a file differs from dataset.lock.json, is missing, or is not listed there"),
+)
+
+_CATALOG = (
+    ("CATALOG.COLUMNS", E, "", "data_schemas/catalog.py", "the catalog's columns are not those of the schema, in order"),
+    ("CATALOG.NULL", E, "", "data_schemas/catalog.py", "a null in a column that is never null"),
+    ("CATALOG.VALUE", E, "", "data_schemas", "a value outside the set or the pattern its column allows"),
+    ("CATALOG.RANGE", E, "min_duration_s max_duration_s min_loudness_lufs max_loudness_lufs", "ITU-R BS.1770-4", "a number outside the band its column allows"),
+    ("CATALOG.DUPLICATE", E, "", "DESIGN.md: nothing twice", "an utterance is listed twice"),
+    ("CATALOG.QUOTA", E, "", "DESIGN.md: counts reconcile", "the items of a quota cell are not as many as planned"),
+    ("CATALOG.LICENSE", E, "allowed_licenses", "DESIGN.md: open source only, enforced", "audio of an engine whose licence is not on the allow-list"),
+    ("CATALOG.SPLIT_LEAK", E, "", "issue 2: speakers disjoint between train and dev", "a user's speaker id in more than one split"),
+)
+
+CODE_ROWS: tuple[tuple[str, str, str, str, str], ...] = (
+    *_TRACK1,
+    *_TRACK2,
+    *_AUDIO,
+    *_TIMELINE,
+    *_SCENE,
+    *_SET,
+    *_CATALOG,
+)

@@ -1,0 +1,174 @@
+"""The one table of finding codes; ``docs/findings.md`` is generated from it.
+
+    .venv/bin/python -m validators.codes > docs/findings.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from data_schemas.finding import Finding, Severity
+from validators.code_table import CODE_ROWS
+from validators.thresholds import Thresholds
+
+_ACTION = {
+    Severity.ERROR: "quarantine",
+    Severity.WARNING: "accept, report",
+    Severity.INFO: "accept, count",
+}
+
+
+class CodeInfo(NamedTuple):
+    """What one code means and what follows from it."""
+
+    code: str
+    severity: Severity
+    meaning: str
+    thresholds: tuple[str, ...]  # fields of Thresholds it compares with
+    source: str  # where the rule comes from
+
+    @property
+    def action(self) -> str:
+        """What the pipeline does with the item."""
+        return _ACTION[self.severity]
+
+
+CODES: dict[str, CodeInfo] = {
+    code: CodeInfo(code, Severity(severity), meaning, tuple(thresholds.split()), source)
+    for code, severity, thresholds, source, meaning in CODE_ROWS
+}
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Makes findings about one item (or one file of the set) in the name of one validator.
+
+    >>> Judge("structure_track1/1", "task1_1_zh_0001_0001").say("T1.TURN_ORDER", "turns run 2, 1").severity
+    <Severity.ERROR: 'error'>
+    """
+
+    validator: str  # "<module>/<version>"
+    item: str
+    file: str | None = None
+
+    def say(
+        self,
+        code: str,
+        message: str,
+        *,
+        file: str | None = None,
+        span: tuple[float, float] | None = None,
+        value: float | None = None,
+        threshold: float | None = None,
+    ) -> Finding:
+        """One finding; ``span`` is (start, stop) in seconds.
+
+        Raises:
+            KeyError: for a code the table does not have.
+        """
+        return Finding(
+            code=code,
+            severity=CODES[code].severity,
+            item=self.item,
+            message=message,
+            file=file if file is not None else self.file,
+            start=None if span is None else round(span[0], 4),
+            stop=None if span is None else round(span[1], 4),
+            value=None if value is None else round(float(value), 6),
+            threshold=threshold,
+            validator=self.validator,
+        )
+
+    def about(self, file: str) -> Judge:
+        """The same judge looking at one file of the item."""
+        return Judge(self.validator, self.item, file)
+
+
+def has_errors(findings: Iterable[Finding]) -> bool:
+    """Whether an item with these findings goes to quarantine."""
+    return any(finding.severity is Severity.ERROR for finding in findings)
+
+
+_INTRODUCTION = """\
+# Findings
+
+Generated from `validators/code_table.py` and `validators/thresholds.py`; do not edit by hand:
+
+    .venv/bin/python -m validators.codes > docs/findings.md
+
+A finding has a stable code. What follows from it depends on its severity alone:
+
+| severity | what the pipeline does |
+|---|---|
+| error | the item goes to `quarantine/` with its findings and a top-up plan replaces it; a set-level error fails the release |
+| warning | the item is released and the report shows the finding |
+| info | the item is released and the finding is counted |
+
+Numbers are fields of `validation:` in the build configuration.
+"""
+
+
+def render_codes_markdown() -> str:
+    """The text of ``docs/findings.md``: all codes by family, then all thresholds, then the calibration."""
+    parts = [_INTRODUCTION]
+    for family in dict.fromkeys(code.split(".")[0] for code in CODES):
+        parts.append(_family_table(family))
+    parts.append(_threshold_table())
+    parts.append(calibration_text())
+    return "\n".join(parts)
+
+
+def _family_table(family: str) -> str:
+    lines = [
+        f"## {family}.*",
+        "",
+        "| code | meaning | severity | pipeline | thresholds (default) | source |",
+        "|---|---|---|---|---|---|",
+    ]
+    defaults = Thresholds()
+    for info in CODES.values():
+        if info.code.split(".")[0] == family:
+            used = ", ".join(f"`{name}` ({_show(getattr(defaults, name))})" for name in info.thresholds)
+            lines.append(
+                f"| `{info.code}` | {info.meaning} | {info.severity.value} | {info.action} "
+                f"| {used or '–'} | {info.source} |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _threshold_table() -> str:
+    lines = ["## Thresholds", "", "| field | default | allowed | where the default comes from |", "|---|---|---|---|"]
+    defaults = Thresholds()
+    schema = Thresholds.model_json_schema()["properties"]
+    for name, field in Thresholds.model_fields.items():
+        lines.append(
+            f"| `{name}` | {_show(getattr(defaults, name))} | {_range(schema[name])} | {field.description} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _range(schema: dict[str, object]) -> str:
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if low is None or high is None:
+        return "non-empty list"
+    opening = "[" if "minimum" in schema else "("
+    closing = "]" if "maximum" in schema else ")"
+    return f"{opening}{low}, {high}{closing}"
+
+
+def _show(value: object) -> str:
+    return ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+
+
+def calibration_text() -> str:
+    """How the calibrated defaults were found."""
+    from importlib.resources import files
+
+    return files("validators").joinpath("calibration.md").read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    print(render_codes_markdown(), end="")

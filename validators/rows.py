@@ -1,0 +1,105 @@
+"""Typed views of a found item's raw row: only what consumers read, extra keys ignored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from data_schemas.base import RecordError, describe_validation_error
+from data_schemas.layouts.base import FoundItem, inside
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class TurnRow(_View):
+    """One turn of a Track 1 row (FORMATS.md A.4)."""
+
+    turn_id: int
+    text: str
+    emotion: str
+    split_audio_file: str
+    response_text: str
+    response_audio: str | None = None
+
+
+class DialogueRow(_View):
+    """A Track 1 row."""
+
+    dialogue_id: str
+    turns: tuple[TurnRow, ...]
+
+
+class SegmentRow(_View):
+    """A labelled stretch of one channel, in seconds (FORMATS.md B.2)."""
+
+    xmin: float
+    xmax: float
+    text: str
+    role: str | None = None
+
+    @property
+    def span(self) -> tuple[float, float]:
+        return self.xmin, self.xmax
+
+
+class AssistantSegmentRow(SegmentRow):
+    """What is heard of one reply. ``cut`` says that the user's interruption ended it."""
+
+    cut: bool = False
+
+
+class SentenceFile(_View):
+    """``<id>_sentence.json``."""
+
+    final_duration: float
+    speech_segments: tuple[SegmentRow, ...]
+
+
+class AssistantRow(_View):
+    """The assistant's side of a Track 2 manifest row."""
+
+    assistant_segments: tuple[AssistantSegmentRow, ...] = ()
+
+
+V = TypeVar("V", bound=_View)
+
+
+def view(kind: type[V], row: object) -> V | str:
+    """The typed view of a raw JSON value, or one sentence that says what is wrong with it."""
+    try:
+        return kind.model_validate_json(json.dumps(row))
+    except ValidationError as error:
+        return describe_validation_error(error)
+
+
+def read_json(path: Path) -> object:
+    """Any JSON value of a UTF-8 file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: not UTF-8, or not JSON.
+    """
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def existing_file(found: FoundItem, root: Path, role: str) -> Path | None:
+    """The item's file of this role, if the item has one and it lies inside the root."""
+    relative = found.files.get(role)
+    if relative is None:
+        return None
+    try:
+        path = inside(root, relative)
+    except RecordError:
+        return None
+    return path if path.is_file() else None
+
+
+def beside_manifest(found: FoundItem, name: str) -> str:
+    """A path from a row, relative to the root: rows count from the folder that holds the manifest."""
+    parent = Path(found.manifest).parent.as_posix() if found.manifest else "."
+    return name if parent == "." else f"{parent}/{name}"

@@ -1,0 +1,167 @@
+"""`Thresholds`: every number a judge compares with, its default, its range and where it comes from.
+
+The section ``validation:`` of a build configuration. Where a number was measured, the
+measurement is described in ``docs/findings.md``, which is generated from here and from ``codes``.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from data_schemas.audio import SAMPLE_RATE_HZ
+from data_schemas.base import Record
+
+#: SPDX identifiers under which an engine's audio may be published: the project's engines
+#: (Kokoro Apache-2.0, CosyVoice Apache-2.0, espeak-ng GPL-3.0-or-later) and the usual free licences.
+ALLOWED_LICENSES: tuple[str, ...] = (
+    "Apache-2.0",
+    "MIT",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "GPL-3.0-or-later",
+    "GPL-3.0-only",
+    "CC0-1.0",
+    "CC-BY-4.0",
+)
+
+
+class Thresholds(Record):
+    """Limits of the validators. Units are in the names; ``description`` says where a default comes from."""
+
+    # --- audio files
+    sample_rate_hz: int = Field(
+        default=SAMPLE_RATE_HZ, ge=8_000, le=48_000, description="FORMATS.md 0: 16 kHz everywhere"
+    )
+    min_duration_s: float = Field(
+        default=0.2, ge=0.0, le=5.0, description="shortest backchannel measured: espeak 嗯嗯 0.34 s"
+    )
+    max_duration_s: float = Field(
+        default=120.0, gt=0.0, le=3600.0, description="twice the longest full-duplex item of the default timing"
+    )
+    min_loudness_lufs: float = Field(
+        default=-38.0, ge=-70.0, le=0.0, description="ITU-R BS.1770-4; EBU R 128 target -23 LUFS less 15 LU"
+    )
+    max_loudness_lufs: float = Field(
+        default=-12.0, ge=-70.0, le=0.0, description="ITU-R BS.1770-4; EBU R 128 target -23 LUFS plus 11 LU"
+    )
+    max_peak_dbfs: float = Field(
+        default=-0.1, ge=-20.0, le=0.0, description="headroom of one quantisation ripple below full scale"
+    )
+    max_clipped_run: int = Field(
+        default=2, ge=0, le=100, description="Audacity's Find Clipping calls 3 full-scale samples in a row clipped"
+    )
+    max_dc_offset: float = Field(
+        default=0.01, gt=0.0, le=0.5, description="-40 dBFS; Kokoro and espeak speech measured below 0.0034"
+    )
+    max_step_from_silence: float = Field(
+        default=0.05, gt=0.0, le=1.0, description="-26 dBFS; a jump out of digital silence above it is heard as a click"
+    )
+    silence_dbfs: float = Field(
+        default=-50.0, ge=-90.0, le=-20.0, description="20 ms frame level under which a frame counts as silent"
+    )
+    max_edge_silence_s: float = Field(
+        default=0.8, ge=0.0, le=10.0, description="CHOICE: above the 0.6 s that detectors bridge (FORMATS.md B.6)"
+    )
+    max_turn_inner_silence_s: float = Field(
+        default=1.5, gt=0.0, le=10.0, description="CHOICE: longer than a sentence break of the engines (measured 0.52 s)"
+    )
+    min_seconds_per_zh_char: float = Field(
+        default=0.10, gt=0.0, le=2.0, description="calibrated on Kokoro and espeak speech, see below"
+    )
+    max_seconds_per_zh_char: float = Field(
+        default=0.45, gt=0.0, le=5.0, description="calibrated on Kokoro and espeak speech, see below"
+    )
+    min_seconds_per_en_word: float = Field(
+        default=0.13, gt=0.0, le=2.0, description="calibrated on Kokoro and espeak speech, see below"
+    )
+    max_seconds_per_en_word: float = Field(
+        default=0.60, gt=0.0, le=5.0, description="calibrated on Kokoro and espeak speech, see below"
+    )
+    duration_allowance_s: float = Field(
+        default=0.8, ge=0.0, le=5.0, description="edge silences and final lengthening, added to the upper bound"
+    )
+
+    # --- full-duplex structure
+    min_segment_gap_s: float = Field(
+        default=0.6, gt=0.0, le=5.0, description="FORMATS.md B.6: user pieces up to 0.6 s apart are merged"
+    )
+    min_tail_s: float = Field(default=5.0, ge=0.0, le=60.0, description="FORMATS.md B.6: at the very least 5 s")
+    duration_tolerance_samples: int = Field(
+        default=1, ge=0, le=1600, description="FORMATS.md 0: to within one sample"
+    )
+    min_pause_s: float = Field(default=0.6, gt=0.0, le=5.0, description="FORMATS.md B.6: a pause is over 0.6 s")
+    max_pause_s: float = Field(default=3.6, gt=0.0, le=20.0, description="FORMATS.md B.6: 1.0 to 3.0 s, and the edges of the pieces")
+    min_event_gap_s: float = Field(
+        default=4.0, ge=0.0, le=60.0, description="FORMATS.md B.6: query end to event 4 to 8 s"
+    )
+    max_event_gap_s: float = Field(
+        default=8.0, ge=0.0, le=60.0, description="FORMATS.md B.6: query end to event 4 to 8 s"
+    )
+    min_before_gap_s: float = Field(
+        default=1.0, ge=0.0, le=60.0, description="FORMATS.md B.6: third party to user query 1 to 3 s"
+    )
+    max_before_gap_s: float = Field(
+        default=3.0, ge=0.0, le=60.0, description="FORMATS.md B.6: third party to user query 1 to 3 s"
+    )
+
+    # --- labels against files
+    max_outside_dbfs: float = Field(
+        default=-50.0, ge=-90.0, le=-20.0, description="50 ms frame level allowed outside labelled speech"
+    )
+    label_margin_s: float = Field(
+        default=0.05, ge=0.0, le=1.0, description="room tail and frame length ignored around a label's edge"
+    )
+    min_active_share: float = Field(
+        default=0.35, ge=0.0, le=1.0, description="share of a label's frames that carry sound; measured lowest 0.56"
+    )
+
+    # --- overlapped speech detection
+    overlap_onset: float = Field(
+        default=0.2, gt=0.0, lt=1.0, description="second-highest speaker score; calibrated, see below"
+    )
+    overlap_onset_low: float = Field(
+        default=0.1, gt=0.0, lt=1.0, description="a frame under it is surely one speaker; calibrated, see below"
+    )
+    overlap_certain: float = Field(
+        default=0.5, gt=0.0, lt=1.0, description="a frame over it is surely two speakers; calibrated, see below"
+    )
+    overlap_collar_s: float = Field(
+        default=0.25, ge=0.0, le=1.0, description="NIST RT evaluation collar, ignored around planned boundaries"
+    )
+    gross_overlap_s: float = Field(
+        default=1.0, gt=0.0, le=60.0, description="planned (or found) overlap from which total disagreement is an error"
+    )
+    min_overlap_recall: float = Field(
+        default=0.3, ge=0.0, le=1.0, description="calibrated, see below"
+    )
+    min_overlap_precision: float = Field(
+        default=0.5, ge=0.0, le=1.0, description="calibrated, see below"
+    )
+
+    # --- release gate
+    allowed_licenses: tuple[str, ...] = Field(
+        default=ALLOWED_LICENSES, min_length=1, description="the challenge forbids commercial TTS (DESIGN.md)"
+    )
+
+    @model_validator(mode="after")
+    def _bands(self) -> Self:
+        for low, high in BANDS:
+            if getattr(self, low) > getattr(self, high):
+                raise ValueError(f"{low} ({getattr(self, low)}) is above {high} ({getattr(self, high)})")
+        return self
+
+
+#: Pairs of fields that are the two ends of one band.
+BANDS: tuple[tuple[str, str], ...] = (
+    ("min_duration_s", "max_duration_s"),
+    ("min_loudness_lufs", "max_loudness_lufs"),
+    ("min_seconds_per_zh_char", "max_seconds_per_zh_char"),
+    ("min_seconds_per_en_word", "max_seconds_per_en_word"),
+    ("min_pause_s", "max_pause_s"),
+    ("overlap_onset_low", "overlap_onset"),
+    ("overlap_onset", "overlap_certain"),
+    ("min_event_gap_s", "max_event_gap_s"),
+    ("min_before_gap_s", "max_before_gap_s"),
+)
