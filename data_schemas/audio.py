@@ -1,4 +1,4 @@
-"""Samples on disk: RIFF WAV, PCM 16-bit. In memory: float32 in [-1, 1), shape ``[n]`` or ``[n, channels]``."""
+"""Samples on disk are RIFF WAV, PCM 16-bit; in memory float32 in [-1, 1), ``[n]`` or ``[n, channels]``."""
 
 from __future__ import annotations
 

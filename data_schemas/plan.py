@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -121,7 +122,7 @@ def check_trajectory(task: Task, emotions: tuple[Emotion, ...]) -> None:
         if not emotions[-1].is_neutral:
             raise ValueError(f"{task}: the last turn is the question and must be neutral")
         told = emotions[:-1]
-        if all(before == after for before, after in zip(told, told[1:], strict=False)):
+        if all(before == after for before, after in pairwise(told)):
             raise ValueError(f"{task}: at least one emotion must change before the final question")
     if task is Task.EMPATHY:
         non_neutral = sum(not emotion.is_neutral for emotion in emotions)

@@ -107,7 +107,7 @@ def _run_client(source: Source, folder: Path) -> Path:
         ) from error
     archives = [path for path in folder.iterdir() if path.is_file()]
     if done.returncode != 0 or len(archives) != 1:
-        said = " ".join((done.stderr or done.stdout).split())[-_SHOWN_CHARACTERS:] or "it gave no reason"
+        said = " ".join((done.stderr or done.stdout).split())[:_SHOWN_CHARACTERS] or "it gave no reason"
         raise FetchError(
             f"{client} could not fetch {_spec(source)}; check the network and {client}'s registry settings, "
             f"then run the same command again. {client} said: {said}"

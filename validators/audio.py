@@ -54,7 +54,9 @@ def judge_audio(judge: Judge, path: Path, thresholds: Thresholds, words: Words |
         info = soundfile.info(path)
         pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        finding = judge.say("AUDIO.UNREADABLE", f"cannot be read as audio: {error}; write it again as RIFF WAV")
+        finding = judge.say(
+            "AUDIO.UNREADABLE", f"cannot be read as audio: {error}; write it again as RIFF WAV"
+        )
         return AudioVerdict(None, 0, (finding,))
     container = tuple(_container(judge, info.format, info.subtype, rate, pcm, thresholds))
     if container:
@@ -79,7 +81,9 @@ def _container(
             "AUDIO.RATE", f"has {rate} Hz; resample it", value=rate, threshold=thresholds.sample_rate_hz
         )
     if pcm.shape[1] != 1:
-        yield judge.say("AUDIO.CHANNELS", f"has {pcm.shape[1]} channels; mono is required", value=pcm.shape[1])
+        yield judge.say(
+            "AUDIO.CHANNELS", f"has {pcm.shape[1]} channels; mono is required", value=pcm.shape[1]
+        )
     seconds = len(pcm) / rate
     if seconds < thresholds.min_duration_s:
         yield judge.say(
@@ -91,9 +95,7 @@ def _container(
         )
 
 
-def _levels(
-    judge: Judge, pcm: Pcm, samples: Samples, rate: int, thresholds: Thresholds
-) -> Iterator[Finding]:
+def _levels(judge: Judge, pcm: Pcm, samples: Samples, rate: int, thresholds: Thresholds) -> Iterator[Finding]:
     loud = np.abs(pcm.astype(np.int32)) >= _FULL_SCALE
     longest = max(runs(loud), key=lambda run: run[1] - run[0], default=(0, 0))
     clipped = longest[1] - longest[0]
@@ -158,7 +160,7 @@ def _clicks(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds) -
 
 
 def click_after_silence(samples: Samples, limit: float) -> tuple[int, float] | None:
-    """Position and height of the highest jump between at least 2 ms of exact zeros (or a file end) and a sample."""
+    """Position and height of the highest jump between 2 ms or more of exact zeros (or a file end) and a sample."""
     zeros = [(a, b) for a, b in runs(samples == 0.0) if b - a >= _QUIET_RUN_SAMPLES]
     last = len(samples) - 1
     edges = {0, last} | {b for _, b in zeros if b <= last} | {a - 1 for a, _ in zeros if a > 0}

@@ -33,6 +33,7 @@ _TRACK1 = (
 _TRACK2 = (
     ("T2.ID_FORMAT", E, "", "FORMATS.md B.1: eval.py, get_timing.py", r"id does not match `^\d{4}_\d{4}(_add)?$`"),
     ("T2.AUDIO_MISSING", E, "", "FORMATS.md B.1", "the wav of the user's channel, or of a channel the row names, does not exist"),
+    ("T2.ROW_MISSING", E, "", "CHOICE: one truth per item", "the folder's manifest has no row for the sample"),
     ("T2.SENTENCE_MISSING", E, "", "FORMATS.md B.1", "`<id>_sentence.json` does not exist"),
     ("T2.SENTENCE_FIELDS", E, "", "FORMATS.md B.2", "`<id>_sentence.json` is not JSON, or a field is missing or has another type"),
     ("T2.ROW_AGREES", E, "", "CHOICE: one truth per item", "the manifest's row disagrees with `<id>_sentence.json`"),
@@ -90,7 +91,7 @@ _SET = (
     ("SET.EMPTY", E, "", "CHOICE", "no item of a known layout under the root"),
     ("SET.BAD_ROW", E, "", "FORMATS.md 0: a blank line aborts eval_task1/2", "a manifest has a byte-order mark, a blank line, a carriage return, bytes that are not UTF-8, or a line that is not a JSON object"),
     ("SET.UNREADABLE", E, "", "FORMATS.md A, B", "a layout's reader stopped; items after that place were not judged"),
-    ("SET.DUPLICATE_ID", E, "", "FORMATS.md A.4: unique per root", "two items of one layout and language have the same id"),
+    ("SET.DUPLICATE_ID", E, "", "FORMATS.md A.4: unique per root", "two items that a consumer cannot tell apart have the same id"),
     ("SET.SPEAKER_LEAK", E, "", "issue 2: speakers disjoint between train and dev", "one speaker in train and in dev"),
     ("SET.TEXT_LEAK", E, "", "CHOICE", "the same words in train and in dev"),
     ("SET.DUPLICATE_TEXT", W, "", "CHOICE", "the same words twice in one split"),

@@ -1,15 +1,17 @@
 """The one table of finding codes; ``docs/findings.md`` is generated from it.
 
-    .venv/bin/python -m validators.codes > docs/findings.md
+.venv/bin/python -m validators.codes > docs/findings.md
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from data_schemas.finding import Finding, Severity
+from validators.calibration import CALIBRATION
 from validators.code_table import CODE_ROWS
 from validators.thresholds import Thresholds
 
@@ -102,7 +104,7 @@ A finding has a stable code. What follows from it depends on its severity alone:
 
 | severity | what the pipeline does |
 |---|---|
-| error | the item goes to `quarantine/` with its findings and a top-up plan replaces it; a set-level error fails the release |
+| error | the item goes to `quarantine/` and a top-up plan replaces it; a set-level error fails the release |
 | warning | the item is released and the report shows the finding |
 | info | the item is released and the finding is counted |
 
@@ -116,7 +118,7 @@ def render_codes_markdown() -> str:
     for family in dict.fromkeys(code.split(".")[0] for code in CODES):
         parts.append(_family_table(family))
     parts.append(_threshold_table())
-    parts.append(calibration_text())
+    parts.append(CALIBRATION)
     return "\n".join(parts)
 
 
@@ -139,7 +141,12 @@ def _family_table(family: str) -> str:
 
 
 def _threshold_table() -> str:
-    lines = ["## Thresholds", "", "| field | default | allowed | where the default comes from |", "|---|---|---|---|"]
+    lines = [
+        "## Thresholds",
+        "",
+        "| field | default | allowed | where the default comes from |",
+        "|---|---|---|---|",
+    ]
     defaults = Thresholds()
     schema = Thresholds.model_json_schema()["properties"]
     for name, field in Thresholds.model_fields.items():
@@ -163,12 +170,5 @@ def _show(value: object) -> str:
     return ", ".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
 
 
-def calibration_text() -> str:
-    """How the calibrated defaults were found."""
-    from importlib.resources import files
-
-    return files("validators").joinpath("calibration.md").read_text(encoding="utf-8")
-
-
 if __name__ == "__main__":
-    print(render_codes_markdown(), end="")
+    sys.stdout.write(render_codes_markdown())

@@ -43,7 +43,9 @@ def judge_item(
 
 def _turn_files(found: FoundItem, root: Path, thresholds: Thresholds) -> Iterator[Finding]:
     row = view(DialogueRow, found.row)
-    texts = {} if isinstance(row, str) else {f"turn_{n}": turn.text for n, turn in enumerate(row.turns, start=1)}
+    texts = (
+        {} if isinstance(row, str) else {f"turn_{n}": turn.text for n, turn in enumerate(row.turns, start=1)}
+    )
     for role in sorted(found.files):
         path = existing_file(found, root, role)
         if path is None or path.suffix != ".wav":
@@ -88,7 +90,9 @@ def _timeline(
     assistant = user.about(found.files.get("assistant", ""))
     segments = _assistant_segments(found)
     if isinstance(segments, str):
-        yield assistant.say("TIMELINE.ASSISTANT_FIELDS", f"line {found.line}: {segments}", file=found.manifest)
+        yield assistant.say(
+            "TIMELINE.ASSISTANT_FIELDS", f"line {found.line}: {segments}", file=found.manifest
+        )
     else:
         yield from judge_assistant_channel(assistant, segments, channels, thresholds)
 

@@ -45,8 +45,8 @@ class OverlapScores:
 
     @property
     def centres(self) -> npt.NDArray[np.float64]:
-        centres: npt.NDArray[np.float64] = self.first_centre + self.step * np.arange(len(self.values))
-        return centres
+        """Time of each frame's centre, seconds."""
+        return self.first_centre + self.step * np.arange(len(self.values), dtype=np.float64)
 
     def spans(self, onset: float) -> tuple[Span, ...]:
         """Seconds in which the score exceeds ``onset``."""
@@ -103,7 +103,7 @@ def _load(path: Path) -> Any:
         warnings.simplefilter("ignore")  # torchcodec is absent on purpose: samples come from memory
         from pyannote.audio import Inference, Model
 
-        model = Model.from_pretrained(path)
+        model: Any = Model.from_pretrained(path)
         model.eval()
         return Inference(model, step=_STEP_S, pre_aggregation_hook=second_highest, batch_size=_BATCH)
 
@@ -128,7 +128,7 @@ def _seed_torchaudio() -> None:
 
 def second_highest(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """``[chunks, frames, speakers]`` to ``[chunks, frames, 1]``: the second-highest speaker score."""
-    return np.partition(scores, _SECOND, axis=-1)[..., _SECOND:_SECOND + 1]
+    return np.partition(scores, _SECOND, axis=-1)[..., _SECOND : _SECOND + 1]
 
 
 def balanced_mix(user: Samples, assistant: Samples, segments: Iterable[Span], rate: int) -> Samples:

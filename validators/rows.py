@@ -66,7 +66,7 @@ class AssistantRow(_View):
     assistant_segments: tuple[AssistantSegmentRow, ...] = ()
 
 
-V = TypeVar("V", bound=_View)
+V = TypeVar("V", bound=BaseModel)
 
 
 def view(kind: type[V], row: object) -> V | str:

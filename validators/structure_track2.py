@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 
 from data_schemas.finding import Finding
 from data_schemas.layouts.base import FoundItem
@@ -13,7 +14,7 @@ from data_schemas.tags import BREAK_TAG, VOCAL_TAGS, strip_tags, tags_in
 from data_schemas.tasks import INTERRUPTION_TASKS, Language, Role, Task
 from validators.codes import Judge
 from validators.measure import is_in_language
-from validators.rows import SegmentRow, SentenceFile, existing_file, read_json, view
+from validators.rows import SegmentRow, SentenceFile, beside_manifest, existing_file, read_json, view
 from validators.thresholds import Thresholds
 
 VALIDATOR = "structure_track2/1"
@@ -63,16 +64,31 @@ def judge_sample(found: FoundItem, root: Path, thresholds: Thresholds) -> Sample
 def _names(judge: Judge, found: FoundItem, root: Path) -> Iterator[Finding]:
     if not SAMPLE_ID.match(found.id):
         yield judge.say("T2.ID_FORMAT", f"{found.id!r} does not match {SAMPLE_ID.pattern}")
-    for role in ("user", "assistant"):
-        if role in found.files and existing_file(found, root, role) is None:
-            yield judge.say("T2.AUDIO_MISSING", f"{found.files[role]} does not exist", file=found.files[role])
-    if "user" not in found.files:
-        yield judge.say("T2.AUDIO_MISSING", "the item names no wav of the user's channel")
+    user = found.files.get("user", f"{found.id}.wav")
+    if existing_file(found, root, "user") is None:
+        yield judge.say("T2.AUDIO_MISSING", f"{user} does not exist", file=user)
+    else:
+        yield from _manifest_row(judge, found, root)
+    named = found.row.get("assistant_wav")
+    if isinstance(named, str) and existing_file(found, root, "assistant") is None:
+        relative = beside_manifest(found, named)
+        yield judge.say("T2.AUDIO_MISSING", f"{relative} does not exist", file=relative)
     clean = existing_file(found, root, "clean")
     if clean is None and found.task in CLEAN_TASKS:
-        yield judge.say("T2.CLEAN_MISSING", f"clean_{found.id}.wav does not exist", file=found.files.get("clean"))
+        yield judge.say(
+            "T2.CLEAN_MISSING", f"clean_{found.id}.wav does not exist", file=found.files.get("clean")
+        )
     if clean is not None and found.task not in CLEAN_TASKS:
-        yield judge.say("T2.CLEAN_UNEXPECTED", f"{found.task} has no clean file", file=found.files.get("clean"))
+        yield judge.say(
+            "T2.CLEAN_UNEXPECTED", f"{found.task} has no clean file", file=found.files.get("clean")
+        )
+
+
+def _manifest_row(judge: Judge, found: FoundItem, root: Path) -> Iterator[Finding]:
+    """Data sets without manifests are fine; a manifest that leaves a sample out is not."""
+    manifest = PurePosixPath(found.files["user"]).parent.with_suffix(".jsonl").as_posix()
+    if found.manifest is None and (root / manifest).is_file():
+        yield judge.say("T2.ROW_MISSING", f"{manifest} has no row for {found.id}", file=manifest)
 
 
 def _read_sentence(judge: Judge, found: FoundItem, root: Path) -> SentenceFile | Finding:
@@ -97,7 +113,9 @@ def _row_agrees(judge: Judge, found: FoundItem, sentence: SentenceFile) -> Itera
         yield judge.say("T2.ROW_AGREES", f"line {found.line}: {row}", file=found.manifest)
         return
     if _comparable(row) != _comparable(sentence):
-        yield judge.say("T2.ROW_AGREES", f"line {found.line} of {found.manifest} has other labels", file=found.manifest)
+        yield judge.say(
+            "T2.ROW_AGREES", f"line {found.line} of {found.manifest} has other labels", file=found.manifest
+        )
 
 
 def _comparable(sentence: SentenceFile) -> tuple[object, ...]:
@@ -111,15 +129,23 @@ def _comparable(sentence: SentenceFile) -> tuple[object, ...]:
 def _count(judge: Judge, task: Task, segments: tuple[SegmentRow, ...]) -> Iterator[Finding]:
     exact = EXACT_SEGMENTS.get(task)
     if exact is not None and len(segments) != exact:
-        yield judge.say("T2.SEGMENT_COUNT", f"has {len(segments)} segments; {task} has exactly {exact}", value=len(segments))
+        yield judge.say(
+            "T2.SEGMENT_COUNT",
+            f"has {len(segments)} segments; {task} has exactly {exact}",
+            value=len(segments),
+        )
     if exact is None and len(segments) < _LEAST_SEGMENTS:
-        yield judge.say("T2.SEGMENT_COUNT", f"has {len(segments)} segments; {task} has two or more", value=len(segments))
+        yield judge.say(
+            "T2.SEGMENT_COUNT", f"has {len(segments)} segments; {task} has two or more", value=len(segments)
+        )
     if any(segment.role is None for segment in segments) or len(segments) < _LEAST_SEGMENTS:
         return
     first = _FIRST_ROLES.get(task, (Role.USER, Role.USER))
     roles = tuple(segment.role for segment in segments[:_LEAST_SEGMENTS])
     if roles != first:
-        yield judge.say("T2.SEGMENT_ROLES", f"segments are of {', '.join(map(str, roles))}; {task} has {', '.join(first)}")
+        yield judge.say(
+            "T2.SEGMENT_ROLES", f"segments are of {', '.join(map(str, roles))}; {task} has {', '.join(first)}"
+        )
 
 
 def _texts(judge: Judge, found: FoundItem, segments: tuple[SegmentRow, ...]) -> Iterator[Finding]:
@@ -157,7 +183,7 @@ def _order(judge: Judge, sentence: SentenceFile) -> Iterator[Finding]:
 
 def _distances(judge: Judge, task: Task, sentence: SentenceFile, thresholds: Thresholds) -> Iterator[Finding]:
     segments = sentence.speech_segments
-    for before, after in zip(segments, segments[1:], strict=False):
+    for before, after in pairwise(segments):
         gap = after.xmin - before.xmax
         if gap <= thresholds.min_segment_gap_s:
             yield judge.say(

@@ -38,7 +38,10 @@ class Thresholds(Record):
         default=0.2, ge=0.0, le=5.0, description="shortest backchannel measured: espeak 嗯嗯 0.34 s"
     )
     max_duration_s: float = Field(
-        default=120.0, gt=0.0, le=3600.0, description="twice the longest full-duplex item of the default timing"
+        default=120.0,
+        gt=0.0,
+        le=3600.0,
+        description="twice the longest full-duplex item of the default timing",
     )
     min_loudness_lufs: float = Field(
         default=-38.0, ge=-70.0, le=0.0, description="ITU-R BS.1770-4; EBU R 128 target -23 LUFS less 15 LU"
@@ -50,22 +53,37 @@ class Thresholds(Record):
         default=-0.1, ge=-20.0, le=0.0, description="headroom of one quantisation ripple below full scale"
     )
     max_clipped_run: int = Field(
-        default=2, ge=0, le=100, description="Audacity's Find Clipping calls 3 full-scale samples in a row clipped"
+        default=2,
+        ge=0,
+        le=100,
+        description="Audacity's Find Clipping calls 3 full-scale samples in a row clipped",
     )
     max_dc_offset: float = Field(
         default=0.01, gt=0.0, le=0.5, description="-40 dBFS; Kokoro and espeak speech measured below 0.0034"
     )
     max_step_from_silence: float = Field(
-        default=0.05, gt=0.0, le=1.0, description="-26 dBFS; a jump out of digital silence above it is heard as a click"
+        default=0.05,
+        gt=0.0,
+        le=1.0,
+        description="-26 dBFS; a jump out of digital silence above it is heard as a click",
     )
     silence_dbfs: float = Field(
-        default=-50.0, ge=-90.0, le=-20.0, description="20 ms frame level under which a frame counts as silent"
+        default=-50.0,
+        ge=-90.0,
+        le=-20.0,
+        description="20 ms frame level under which a frame counts as silent",
     )
     max_edge_silence_s: float = Field(
-        default=0.8, ge=0.0, le=10.0, description="CHOICE: above the 0.6 s that detectors bridge (FORMATS.md B.6)"
+        default=0.8,
+        ge=0.0,
+        le=10.0,
+        description="CHOICE: above the 0.6 s that detectors bridge (FORMATS.md B.6)",
     )
     max_turn_inner_silence_s: float = Field(
-        default=1.5, gt=0.0, le=10.0, description="CHOICE: longer than a sentence break of the engines (measured 0.52 s)"
+        default=1.5,
+        gt=0.0,
+        le=10.0,
+        description="CHOICE: longer than a sentence break of the engines (measured 0.52 s)",
     )
     min_seconds_per_zh_char: float = Field(
         default=0.10, gt=0.0, le=2.0, description="calibrated on Kokoro and espeak speech, see below"
@@ -80,19 +98,28 @@ class Thresholds(Record):
         default=0.60, gt=0.0, le=5.0, description="calibrated on Kokoro and espeak speech, see below"
     )
     duration_allowance_s: float = Field(
-        default=0.8, ge=0.0, le=5.0, description="edge silences and final lengthening, added to the upper bound"
+        default=0.8,
+        ge=0.0,
+        le=5.0,
+        description="edge silences and final lengthening, added to the upper bound",
     )
 
     # --- full-duplex structure
     min_segment_gap_s: float = Field(
         default=0.6, gt=0.0, le=5.0, description="FORMATS.md B.6: user pieces up to 0.6 s apart are merged"
     )
-    min_tail_s: float = Field(default=5.0, ge=0.0, le=60.0, description="FORMATS.md B.6: at the very least 5 s")
+    min_tail_s: float = Field(
+        default=5.0, ge=0.0, le=60.0, description="FORMATS.md B.6: at the very least 5 s"
+    )
     duration_tolerance_samples: int = Field(
         default=1, ge=0, le=1600, description="FORMATS.md 0: to within one sample"
     )
-    min_pause_s: float = Field(default=0.6, gt=0.0, le=5.0, description="FORMATS.md B.6: a pause is over 0.6 s")
-    max_pause_s: float = Field(default=3.6, gt=0.0, le=20.0, description="FORMATS.md B.6: 1.0 to 3.0 s, and the edges of the pieces")
+    min_pause_s: float = Field(
+        default=0.6, gt=0.0, le=5.0, description="FORMATS.md B.6: a pause is over 0.6 s"
+    )
+    max_pause_s: float = Field(
+        default=3.6, gt=0.0, le=20.0, description="FORMATS.md B.6: 1.0 to 3.0 s, and the edges of the pieces"
+    )
     min_event_gap_s: float = Field(
         default=4.0, ge=0.0, le=60.0, description="FORMATS.md B.6: query end to event 4 to 8 s"
     )
@@ -114,7 +141,10 @@ class Thresholds(Record):
         default=0.05, ge=0.0, le=1.0, description="room tail and frame length ignored around a label's edge"
     )
     min_active_share: float = Field(
-        default=0.35, ge=0.0, le=1.0, description="share of a label's frames that carry sound; measured lowest 0.56"
+        default=0.35,
+        ge=0.0,
+        le=1.0,
+        description="share of a label's frames that carry sound; measured lowest 0.56",
     )
 
     # --- overlapped speech detection
@@ -122,23 +152,31 @@ class Thresholds(Record):
         default=0.2, gt=0.0, lt=1.0, description="second-highest speaker score; calibrated, see below"
     )
     overlap_onset_low: float = Field(
-        default=0.1, gt=0.0, lt=1.0, description="a frame under it is surely one speaker; calibrated, see below"
+        default=0.1,
+        gt=0.0,
+        lt=1.0,
+        description="a frame under it is surely one speaker; calibrated, see below",
     )
     overlap_certain: float = Field(
-        default=0.5, gt=0.0, lt=1.0, description="a frame over it is surely two speakers; calibrated, see below"
+        default=0.5,
+        gt=0.0,
+        lt=1.0,
+        description="a frame over it is surely two speakers; calibrated, see below",
     )
     overlap_collar_s: float = Field(
-        default=0.25, ge=0.0, le=1.0, description="NIST RT evaluation collar, ignored around planned boundaries"
+        default=0.25,
+        ge=0.0,
+        le=1.0,
+        description="NIST RT evaluation collar, ignored around planned boundaries",
     )
     gross_overlap_s: float = Field(
-        default=1.0, gt=0.0, le=60.0, description="planned (or found) overlap from which total disagreement is an error"
+        default=1.0,
+        gt=0.0,
+        le=60.0,
+        description="planned (or found) overlap from which total disagreement is an error",
     )
-    min_overlap_recall: float = Field(
-        default=0.3, ge=0.0, le=1.0, description="calibrated, see below"
-    )
-    min_overlap_precision: float = Field(
-        default=0.5, ge=0.0, le=1.0, description="calibrated, see below"
-    )
+    min_overlap_recall: float = Field(default=0.3, ge=0.0, le=1.0, description="calibrated, see below")
+    min_overlap_precision: float = Field(default=0.5, ge=0.0, le=1.0, description="calibrated, see below")
 
     # --- release gate
     allowed_licenses: tuple[str, ...] = Field(

@@ -13,7 +13,7 @@ from data_schemas.tags import BREAK_TAG
 from data_schemas.tasks import Language, Task
 from validators.audio import Words, judge_words
 from validators.codes import Judge
-from validators.measure import Span, clip_span, frame_levels, silences
+from validators.measure import FRAME_S, Span, clip_span, frame_levels, silences
 from validators.rows import AssistantSegmentRow, SegmentRow, SentenceFile
 from validators.structure_track2 import FIRST_SEGMENT_CLEAN
 from validators.thresholds import Thresholds
@@ -37,7 +37,12 @@ class Channels:
 
 
 def judge_user_channel(
-    judge: Judge, task: Task, language: Language, sentence: SentenceFile, channels: Channels, thresholds: Thresholds
+    judge: Judge,
+    task: Task,
+    language: Language,
+    sentence: SentenceFile,
+    channels: Channels,
+    thresholds: Thresholds,
 ) -> Iterator[Finding]:
     """The user's file against its segments."""
     user, rate = channels.user, channels.rate
@@ -84,10 +89,12 @@ def outside(
 def _absent(
     judge: Judge, code: str, samples: Samples, rate: int, segment: SegmentRow, thresholds: Thresholds
 ) -> Iterator[Finding]:
+    """Too few frames of a segment carry sound; marked pauses are not counted."""
     first, last = clip_span(segment.xmin, segment.xmax, rate, len(samples))
     levels = frame_levels(samples[first:last], rate)
-    quiet = [span for span in silences(levels, thresholds.silence_dbfs) if _is_pause(span, thresholds)]
-    counted = len(levels) - (len(levels_in(levels, quiet)) if BREAK_TAG in segment.text else 0)
+    quiet = silences(levels, thresholds.silence_dbfs)
+    marked = [span for span in quiet if _is_pause(span, thresholds)] if BREAK_TAG in segment.text else []
+    counted = len(levels) - sum(round((stop - start) / FRAME_S) for start, stop in marked)
     active = int(np.count_nonzero(levels >= thresholds.silence_dbfs))
     share = active / counted if counted > 0 else 0.0
     if share < thresholds.min_active_share:
@@ -100,20 +107,17 @@ def _absent(
         )
 
 
-def levels_in(levels: np.ndarray, spans: Sequence[Span]) -> np.ndarray:
-    """The frames that lie in the spans (seconds from the first frame)."""
-    from validators.measure import FRAME_S
-
-    indices = [np.arange(round(start / FRAME_S), round(stop / FRAME_S)) for start, stop in spans]
-    return levels[np.concatenate(indices)] if indices else levels[:0]
-
-
 def _is_pause(span: Span, thresholds: Thresholds) -> bool:
     return span[1] - span[0] > thresholds.min_pause_s
 
 
 def _inside(
-    judge: Judge, task: Task, language: Language, segment: SegmentRow, channels: Channels, thresholds: Thresholds
+    judge: Judge,
+    task: Task,
+    language: Language,
+    segment: SegmentRow,
+    channels: Channels,
+    thresholds: Thresholds,
 ) -> Iterator[Finding]:
     first, last = clip_span(segment.xmin, segment.xmax, channels.rate, len(channels.user))
     levels = frame_levels(channels.user[first:last], channels.rate)
@@ -193,7 +197,11 @@ def _disorder(judge: Judge, segments: tuple[AssistantSegmentRow, ...], end: floa
 
 
 def _after_cuts(
-    judge: Judge, segments: tuple[AssistantSegmentRow, ...], samples: Samples, rate: int, thresholds: Thresholds
+    judge: Judge,
+    segments: tuple[AssistantSegmentRow, ...],
+    samples: Samples,
+    rate: int,
+    thresholds: Thresholds,
 ) -> Iterator[Finding]:
     """Sound after a cut and before the next reply; then sound outside all segments."""
     spans = [segment.span for segment in segments]
@@ -212,15 +220,13 @@ def _after_cuts(
 
 def planned_overlap(segments: Sequence[SegmentRow], assistant: Sequence[SegmentRow]) -> tuple[Span, ...]:
     """Seconds in which a user segment and an assistant segment sound together, ascending."""
-    spans = [
-        (max(a.xmin, b.xmin), min(a.xmax, b.xmax))
-        for a in segments
-        for b in assistant
-    ]
+    spans = [(max(a.xmin, b.xmin), min(a.xmax, b.xmax)) for a in segments for b in assistant]
     return tuple(sorted((start, stop) for start, stop in spans if start < stop))
 
 
-def judge_clean_file(judge: Judge, task: Task, sentence: SentenceFile, channels: Channels) -> Iterator[Finding]:
+def judge_clean_file(
+    judge: Judge, task: Task, sentence: SentenceFile, channels: Channels
+) -> Iterator[Finding]:
     """``clean_<id>.wav`` sample for sample against the user's channel (FORMATS.md B.4)."""
     clean = channels.clean
     if clean is None or not sentence.speech_segments:
@@ -238,7 +244,12 @@ def judge_clean_file(judge: Judge, task: Task, sentence: SentenceFile, channels:
         return
     wrong = np.flatnonzero(clean != expected)
     where = float(wrong[0] / channels.rate), float((wrong[-1] + 1) / channels.rate)
-    yield judge.say("T2.CLEAN_FILE", f"{len(wrong)} samples differ, the first at {where[0]:.4f} s", span=where, value=len(wrong))
+    yield judge.say(
+        "T2.CLEAN_FILE",
+        f"{len(wrong)} samples differ, the first at {where[0]:.4f} s",
+        span=where,
+        value=len(wrong),
+    )
 
 
 def _first_segment_alone(sentence: SentenceFile, channels: Channels) -> Samples:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from data_schemas.layouts.track1 import Track1Layout
 from data_schemas.tasks import Language, Split, Task
@@ -15,7 +16,7 @@ class Track1Seed(Track1Layout):
     """The early README's numbering: recognition 1, trajectory 2, reasoning 3, empathy 4."""
 
     name = "track1-seed"
-    digits = {Task.RECOGNITION: 1, Task.TRAJECTORY: 2, Task.REASONING: 3, Task.EMPATHY: 4}
+    digits: ClassVar[Mapping[Task, int]] = {Task.RECOGNITION: 1, Task.TRAJECTORY: 2, Task.REASONING: 3, Task.EMPATHY: 4}
 
     def home(self, split: Split, language: Language) -> str:
         return f"{TOP}/{split}/{language}"
