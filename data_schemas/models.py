@@ -132,9 +132,7 @@ class ModelEntry(Record):
         """One hash for the whole model: the file's own, or that of the list of hashes and paths."""
         if len(self.files) == 1:
             return self.files[0].sha256
-        listing = "".join(
-            f"{file.sha256}  {file.path}\n" for file in sorted(self.files, key=lambda file: file.path)
-        )
+        listing = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(self.files, key=lambda file: file.path))
         return hashlib.sha256(listing.encode()).hexdigest()
 
     def file(self, path: str) -> ModelFile:
@@ -243,9 +241,7 @@ def check_file(entry: ModelEntry, file: ModelFile) -> Path:
     if digest != file.sha256:
         found = f"{state.st_size} bytes" if digest is None else f"sha256 {digest}"
         expected = f"{file.bytes} bytes" if digest is None else file.sha256
-        raise ModelCorrupt(
-            f"model {entry.name}: {path} has {found}, expected {expected}; it was not loaded; {fix}"
-        )
+        raise ModelCorrupt(f"model {entry.name}: {path} has {found}, expected {expected}; it was not loaded; {fix}")
     return path
 
 

@@ -154,8 +154,6 @@ def open_member(archive: Path, member: str | None) -> Iterator[IO[bytes]]:
                 with extracted:
                     yield extracted
     except KeyError as error:
-        raise FetchError(
-            f"archive {archive.name} has no file {member!r}; the table does not fit it"
-        ) from error
+        raise FetchError(f"archive {archive.name} has no file {member!r}; the table does not fit it") from error
     except (tarfile.TarError, zipfile.BadZipFile) as error:
         raise FetchError(f"archive {archive.name} cannot be read: {error}; try again") from error

@@ -7,8 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from generators.speech.engine import EngineError
 from generators.speech.requests import utterance_requests
@@ -33,6 +34,10 @@ from generators.plans.planner import plan_items
 from generators.plans.quotas import QuotaImpossible
 from generators.scenes.composer import SceneImpossible
 from generators.scripts.writer import ScriptError
+
+if TYPE_CHECKING:
+    from prefect.futures import PrefectFuture
+    from prefect.task_runners import TaskRunner
 
 SERVERS_FILE = "prefect-servers.json"
 _SHARDS_IN_FLIGHT_MORE_THAN_WORKERS = 1
@@ -70,7 +75,7 @@ class Build:
         @flow(
             name="humdial-build",
             flow_run_name=f"{self.config.name}-{self.config.recipe_sha256()[:8]}",
-            task_runner=ThreadPoolTaskRunner(max_workers=threads),
+            task_runner=cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=threads)),
             validate_parameters=False,
             persist_result=False,
         )
@@ -140,9 +145,7 @@ class Build:
         self, missing: dict[QuotaCell, int], round_number: int, plans: Iterable[DialoguePlan]
     ) -> tuple[DialoguePlan, ...]:
         self.reporter.note(f"top-up round {round_number}: {sum(missing.values())} items to replace")
-        first_index = {
-            (track, language): index + 1 for (track, language), index in _highest_index(plans).items()
-        }
+        first_index = {(track, language): index + 1 for (track, language), index in _highest_index(plans).items()}
         try:
             more = plan_items(
                 tuple(missing.items()),
@@ -194,9 +197,7 @@ class Build:
         self.reporter.advance("write")
         return plan, script
 
-    def _speak_all(
-        self, written: list[tuple[DialoguePlan, Script | Finding]]
-    ) -> list[tuple[Utterance, ...] | Finding]:
+    def _speak_all(self, written: list[tuple[DialoguePlan, Script | Finding]]) -> list[tuple[Utterance, ...] | Finding]:
         store = self.config.work_dir / "store"
         waiting: list[tuple[DialoguePlan, list[Future[Utterance]]] | Finding] = []
         for plan, script in written:
@@ -204,9 +205,7 @@ class Build:
                 waiting.append(script)
                 continue
             try:
-                planned = utterance_requests(
-                    plan, script, self.config.speech, self.prepared.engine, self.config.seed
-                )
+                planned = utterance_requests(plan, script, self.config.speech, self.prepared.engine, self.config.seed)
             except EngineError as error:
                 waiting.append(_refusal("BUILD.SPEECH_FAILED", plan, error))
                 continue
@@ -214,18 +213,11 @@ class Build:
             waiting.append(
                 (
                     plan,
-                    [
-                        self._submit("speak", jobs.speak_job, one, self.config.speech.engine, store)
-                        for one in planned
-                    ],
+                    [self._submit("speak", jobs.speak_job, one, self.config.speech.engine, store) for one in planned],
                 )
             )
         return [
-            entry
-            if isinstance(entry, Finding)
-            else _gather(
-                entry[0], lambda entry=entry: tuple(f.result() for f in entry[1]), "BUILD.SPEECH_FAILED"
-            )  # type: ignore[misc]
+            entry if isinstance(entry, Finding) else _gather(entry[0], partial(_all, entry[1]), "BUILD.SPEECH_FAILED")
             for entry in waiting
         ]
 
@@ -245,15 +237,11 @@ class Build:
             waiting.append(
                 (
                     plan,
-                    self._submit(
-                        "compose", jobs.compose_job, self.config, plan, script, utterances, directory
-                    ),
+                    self._submit("compose", jobs.compose_job, self.config, plan, script, utterances, directory),
                 )
             )
         return [
-            entry
-            if isinstance(entry, Finding)
-            else _gather(entry[0], entry[1].result, "BUILD.SCENE_IMPOSSIBLE")
+            entry if isinstance(entry, Finding) else _gather(entry[0], entry[1].result, "BUILD.SCENE_IMPOSSIBLE")
             for entry in waiting
         ]
 
@@ -319,9 +307,7 @@ class Build:
         ]
         lock = publish(self.config, self.prepared, accepted, counts, self.reporter)
         self.ledger.prune(frozenset(self._shards))
-        rejects = Counter(
-            finding.code for outcome in outcomes if not outcome.accepted for finding in outcome.errors
-        )
+        rejects = Counter(finding.code for outcome in outcomes if not outcome.accepted for finding in outcome.errors)
         warnings = Counter(
             finding.code
             for outcome in outcomes
@@ -348,6 +334,10 @@ def _gather(plan: DialoguePlan, wait: Callable[[], Any], code: str) -> Any:
         return wait()
     except (EngineError, SceneImpossible) as error:
         return _refusal(code, plan, error)
+
+
+def _all(futures: list[Future[Utterance]]) -> tuple[Utterance, ...]:
+    return tuple(future.result() for future in futures)
 
 
 def _refusal(code: str, plan: DialoguePlan, error: Exception) -> Finding:

@@ -57,14 +57,8 @@ def dataset_card(
     seconds: dict[Track, float],
 ) -> str:
     """Markdown card; deterministic for a given release."""
-    header = (
-        "| track | task | language | split | planned | topped up | released | rejected |\n"
-        + "|---" * 8
-        + "|\n"
-    )
-    table = header + "\n".join(
-        "| " + " | ".join(str(value) for value in row) + " |" for row in summary_rows(counts)
-    )
+    header = "| track | task | language | split | planned | topped up | released | rejected |\n" + "|---" * 8 + "|\n"
+    table = header + "\n".join("| " + " | ".join(str(value) for value in row) + " |" for row in summary_rows(counts))
     return _CARD.format(
         name=config.name,
         version=code_version(),

@@ -28,13 +28,9 @@ app.add_typer(models_app, name="models")
 
 Overrides = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override one key, e.g. `--set speech.engine=espeak`. Repeatable."
-    ),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, e.g. `--set speech.engine=espeak`. Repeatable."),
 ]
-ModelNames = Annotated[
-    list[str] | None, typer.Argument(help="Model names; all of the default group without any.")
-]
+ModelNames = Annotated[list[str] | None, typer.Argument(help="Model names; all of the default group without any.")]
 
 
 @app.command()
@@ -75,9 +71,7 @@ def validate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Also write all findings here, one JSON per line.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes [default: one per core].")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes [default: one per core].")] = None,
 ) -> None:
     """Judge a data set, ours or not; exits 1 when there are errors.
 

@@ -8,7 +8,6 @@ import typer
 from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
-from validators.directory import validate_root
 
 from data_schemas.base import write_jsonl
 from data_schemas.finding import Severity
@@ -23,6 +22,7 @@ from flows.prepare import check_disk, prepare
 from flows.progress import progress_display
 from flows.publish import check_target, sort_findings
 from flows.report import print_next_commands, print_report
+from validators.directory import validate_root
 from validators.thresholds import Thresholds
 
 SHOWN_FINDINGS = 20
@@ -87,12 +87,8 @@ def validate_command(root: Path, overlap: bool, output: Path | None, workers: in
             soft_wrap=True,
         )
     if len(findings) > SHOWN_FINDINGS:
-        console.print(
-            f"... and {len(findings) - SHOWN_FINDINGS} more; --output FILE writes them all", markup=False
-        )
-    console.print(
-        f"{result.items} items judged: {len(errors)} errors, {len(others)} warnings and notes", markup=False
-    )
+        console.print(f"... and {len(findings) - SHOWN_FINDINGS} more; --output FILE writes them all", markup=False)
+    console.print(f"{result.items} items judged: {len(errors)} errors, {len(others)} warnings and notes", markup=False)
     if errors:
         raise typer.Exit(EXIT_FAILED)
 
@@ -118,9 +114,7 @@ def models_list_command(console: Console) -> None:
     for heading in ("name", "licence", "used by", "MB", "state"):
         table.add_column(heading)
     for status in list_models():
-        table.add_row(
-            status.name, status.license, ", ".join(status.used_by), f"{status.bytes / 1e6:.1f}", status.state
-        )
+        table.add_row(status.name, status.license, ", ".join(status.used_by), f"{status.bytes / 1e6:.1f}", status.state)
     console.print(table)
 
 

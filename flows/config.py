@@ -69,8 +69,7 @@ class BuildConfig(Record):
             value = Path(getattr(self, key))
             if not value.is_absolute() and ".." in value.parts:
                 raise ValueError(
-                    f"{key}: {value} leaves the current directory; "
-                    "write an absolute path if that place is really meant"
+                    f"{key}: {value} leaves the current directory; write an absolute path if that place is really meant"
                 )
         release, work = Path(self.release).resolve(), Path(self.work).resolve()
         if release == work or release.is_relative_to(work) or work.is_relative_to(release):

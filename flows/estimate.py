@@ -57,9 +57,7 @@ def estimate(config: BuildConfig, prepared: Prepared) -> Estimate:
         speech += sum(seconds)
         is_scene = plan.task.track is Track.DUPLEX
         scenes += is_scene
-        audio += (
-            FILES_PER_SCENE_SECOND * (DUPLEX_SILENCE_SECONDS + sum(seconds)) if is_scene else sum(seconds)
-        )
+        audio += FILES_PER_SCENE_SECOND * (DUPLEX_SILENCE_SECONDS + sum(seconds)) if is_scene else sum(seconds)
     workers = config.execution.workers or default_workers()
     factor = REAL_TIME_FACTOR.get(config.speech.engine, UNKNOWN_ENGINE_FACTOR)
     judging = JUDGE_SECONDS_PER_SCENE * scenes * config.overlap_detection

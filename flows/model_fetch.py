@@ -71,9 +71,7 @@ def select_entries(names: tuple[str, ...]) -> tuple[ModelEntry, ...]:
             f"no model or group is named {', '.join(sorted(unknown))}; models: "
             f"{', '.join(entry.name for entry in table)}; groups: {', '.join(sorted(groups))}, {EVERYTHING}"
         )
-    return tuple(
-        entry for entry in table if EVERYTHING in wanted or entry.name in wanted or entry.group in wanted
-    )
+    return tuple(entry for entry in table if EVERYTHING in wanted or entry.name in wanted or entry.group in wanted)
 
 
 def list_models() -> tuple[ModelStatus, ...]:

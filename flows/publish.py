@@ -9,9 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from validators.catalog import CatalogExpectations, judge_catalog
-from validators.dataset import judge_dataset
-
 from data_schemas.base import write_jsonl
 from data_schemas.finding import Finding, Severity
 from data_schemas.item import Item
@@ -30,6 +27,8 @@ from flows.prepare import Prepared
 from flows.progress import Reporter
 from flows.reconcile import CellCount
 from flows.shards import ItemOutcome
+from validators.catalog import CatalogExpectations, judge_catalog
+from validators.dataset import judge_dataset
 
 LOCK_FILE = "dataset.lock.json"
 _PARTIAL_MARK = ".humdial-partial"
@@ -95,9 +94,7 @@ def publish(
     reporter.advance("publish")
     _gate(config, accepted, counts, layouts, staging)
     reporter.advance("publish")
-    write_text_atomic(
-        staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted))
-    )
+    write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted)))
     write_text_atomic(staging / "RESOURCES.md", resource_declaration(prepared))
     (staging / _PARTIAL_MARK).unlink()
     lock = make_lock(config, prepared, counts, staging)
@@ -162,9 +159,7 @@ def _gate(
     set_findings = [*judge_dataset(staging, layouts, config.validation), *report.findings]
     validation = staging / "validation"
     write_jsonl(validation / "findings.jsonl", sort_findings([*item_findings, *set_findings]))
-    write_text_atomic(
-        validation / "catalog.json", json.dumps(report.results, ensure_ascii=False, indent=1) + "\n"
-    )
+    write_text_atomic(validation / "catalog.json", json.dumps(report.results, ensure_ascii=False, indent=1) + "\n")
     errors = [finding for finding in set_findings if finding.severity is Severity.ERROR]
     if errors or not report.success:
         kept = config.work_dir / "gate"
@@ -187,14 +182,10 @@ def catalog_expectations(config: BuildConfig, counts: tuple[CellCount, ...]) -> 
 
 
 def sort_findings(findings: Sequence[Finding]) -> list[Finding]:
-    return sorted(
-        findings, key=lambda finding: (finding.item, finding.code, finding.start or 0.0, finding.message)
-    )
+    return sorted(findings, key=lambda finding: (finding.item, finding.code, finding.start or 0.0, finding.message))
 
 
-def make_lock(
-    config: BuildConfig, prepared: Prepared, counts: tuple[CellCount, ...], root: Path
-) -> DatasetLock:
+def make_lock(config: BuildConfig, prepared: Prepared, counts: tuple[CellCount, ...], root: Path) -> DatasetLock:
     """The lock of everything below ``root``. Holds no time and no place, so that a rebuild equals it."""
     entries = tuple(
         FileEntry(path=path.relative_to(root).as_posix(), sha256=sha256_of(path), bytes=path.stat().st_size)

@@ -53,9 +53,7 @@ def print_report(report: BuildReport, console: Console) -> None:
             console.print(f"{title}: " + ", ".join(f"{code} x{n}" for code, n in codes.items()), markup=False)
     if report.quarantined:
         console.print(f"rejected items with their findings: {report.work}/quarantine", markup=False)
-    console.print(
-        f"release: {report.release}\ntree sha256: {report.tree_sha256}", markup=False, soft_wrap=True
-    )
+    console.print(f"release: {report.release}\ntree sha256: {report.tree_sha256}", markup=False, soft_wrap=True)
     print_next_commands(report.release, console)
 
 

@@ -83,7 +83,5 @@ def inside(root: Path, relative: str) -> Path:
     base = root.resolve()
     target = (base / relative).resolve()
     if Path(relative).is_absolute() or not target.is_relative_to(base):
-        raise RecordError(
-            f"path {relative!r} leaves {root}; paths in a data set are relative and stay inside it"
-        )
+        raise RecordError(f"path {relative!r} leaves {root}; paths in a data set are relative and stay inside it")
     return target

@@ -38,9 +38,7 @@ def _parse(raw: bytes, where: str) -> dict[str, object]:
     try:
         value = json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise RecordError(
-            f"{where}: not UTF-8 ({error.reason} at byte {error.start}); convert the file"
-        ) from error
+        raise RecordError(f"{where}: not UTF-8 ({error.reason} at byte {error.start}); convert the file") from error
     except ValueError as error:
         raise RecordError(f"{where}: not JSON ({error}); one object per line") from error
     if not isinstance(value, dict):

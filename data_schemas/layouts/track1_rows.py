@@ -69,9 +69,7 @@ def track1_row(item: Item, identity: str, folder: str) -> Track1Row:
                 cause=turn.cause,
                 duration=round(utterance.duration, _DECIMALS),
             )
-            for turn_id, (turn, utterance) in enumerate(
-                zip(item.script.turns, item.utterances, strict=True), 1
-            )
+            for turn_id, (turn, utterance) in enumerate(zip(item.script.turns, item.utterances, strict=True), 1)
         ),
     )
 
@@ -79,8 +77,7 @@ def track1_row(item: Item, identity: str, folder: str) -> Track1Row:
 def track1_audio(item: Item, identity: str, directory: str) -> dict[str, str]:
     """Staged name -> release path for every turn; ``directory`` is the audio folder in the release."""
     return {
-        turn_wav(turn_id): f"{directory}/{identity}_{turn_id}.wav"
-        for turn_id in range(1, len(item.utterances) + 1)
+        turn_wav(turn_id): f"{directory}/{identity}_{turn_id}.wav" for turn_id in range(1, len(item.utterances) + 1)
     }
 
 
@@ -102,7 +99,5 @@ def audio_roles(row: dict[str, object], parent: str) -> dict[str, str]:
     for position, turn in enumerate(turns if isinstance(turns, list) else [], start=1):
         if isinstance(turn, dict) and isinstance(turn.get("split_audio_file"), str):
             turn_id = turn.get("turn_id", position)
-            roles[f"turn_{turn_id}"] = (
-                f"{parent}/{turn['split_audio_file']}" if parent else turn["split_audio_file"]
-            )
+            roles[f"turn_{turn_id}"] = f"{parent}/{turn['split_audio_file']}" if parent else turn["split_audio_file"]
     return roles

@@ -131,6 +131,4 @@ def speakers(item: Item) -> dict[Role, str]:
 
 def sentence_json(item: Item) -> SentenceJson:
     scene = scene_of(item)
-    return SentenceJson(
-        final_duration=seconds(scene, scene.num_samples), speech_segments=speech_segments(item)
-    )
+    return SentenceJson(final_duration=seconds(scene, scene.num_samples), speech_segments=speech_segments(item))

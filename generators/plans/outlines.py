@@ -98,9 +98,7 @@ class DrawnOutlines:
         emotions: tuple[EmotionStep, ...] = ()
         if cell.task.track is Track.EMOTION:
             labels = draw_trajectory(cell.task, cell.turns, self._transitions, rng)
-            emotions = tuple(
-                EmotionStep(emotion=label, intensity=draw_intensity(label, rng)) for label in labels
-            )
+            emotions = tuple(EmotionStep(emotion=label, intensity=draw_intensity(label, rng)) for label in labels)
         return Outline(
             task=cell.task,
             language=cell.language,
@@ -119,9 +117,7 @@ def load_transitions() -> Transitions:
     }
 
 
-def draw_trajectory(
-    task: Task, turns: int, transitions: Transitions, rng: np.random.Generator
-) -> tuple[Emotion, ...]:
+def draw_trajectory(task: Task, turns: int, transitions: Transitions, rng: np.random.Generator) -> tuple[Emotion, ...]:
     """Emotions of ``turns`` turns that obey FORMATS.md A.5."""
     if task is Task.RECOGNITION:
         return (_choose(dict.fromkeys(Emotion, 1.0), rng),)

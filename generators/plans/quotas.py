@@ -46,9 +46,7 @@ class QuotaSpec(Record):
         for split in self.splits:
             if split not in allowed_splits:
                 choices = ", ".join(sorted(allowed_splits))
-                raise ValueError(
-                    f"splits: the layouts have no {split} folder for {self.task}; possible: {choices}"
-                )
+                raise ValueError(f"splits: the layouts have no {split} folder for {self.task}; possible: {choices}")
         return self
 
 

@@ -43,17 +43,13 @@ def test_kill_9_half_way_then_again(tmp_path: Path) -> None:
     servers = json.loads((folder / "work" / "prefect-servers.json").read_text(encoding="utf-8"))
     process.send_signal(signal.SIGKILL)
     process.wait(timeout=30)
-    finished = {
-        path.parent.name: path.stat().st_mtime_ns for path in (folder / "work").glob("shards/*/result.json")
-    }
+    finished = {path.parent.name: path.stat().st_mtime_ns for path in (folder / "work").glob("shards/*/result.json")}
     assert not (folder / "release").exists()
     assert finished
 
     status, output = run_humdial("build", str(config), folder=folder)
     assert status == 0, output
-    kept = {
-        path.parent.name: path.stat().st_mtime_ns for path in (folder / "work").glob("shards/*/result.json")
-    }
+    kept = {path.parent.name: path.stat().st_mtime_ns for path in (folder / "work").glob("shards/*/result.json")}
     assert all(kept[key] == stamp for key, stamp in finished.items()), "a finished shard was made twice"
     assert tree_of(folder / "release") == tree_of(tmp_path / "whole" / "release")
 

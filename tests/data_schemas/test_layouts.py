@@ -147,12 +147,8 @@ def test_a_root_without_the_top_directory_is_read_too(written: Written) -> None:
         (lambda text: '["不是对象"]\n' + text, "must be a JSON object"),
     ],
 )
-def test_a_bad_line_is_named_and_the_rest_is_read(
-    tmp_path: Path, spoil: Callable[[str], str], words: str
-) -> None:
-    root, chosen, items = write(
-        tmp_path / "r", "track1-seed", [track1_item(Language.ZH, index) for index in (1, 2)]
-    )
+def test_a_bad_line_is_named_and_the_rest_is_read(tmp_path: Path, spoil: Callable[[str], str], words: str) -> None:
+    root, chosen, items = write(tmp_path / "r", "track1-seed", [track1_item(Language.ZH, index) for index in (1, 2)])
     manifest = root / chosen.manifest(items[0])
     manifest.write_text(spoil(manifest.read_text(encoding="utf-8")), encoding="utf-8")
     problems: list[RecordError] = []

@@ -89,7 +89,7 @@ def test_a_broken_line_names_file_line_and_field(tmp_path: Path) -> None:
 def test_unknown_tags_are_refused(tag: str) -> None:
     raw = json.loads(make_trajectory("a").to_json_line())
     raw["turns"][0]["text"] += f" {tag}"
-    with pytest.raises(ValidationError, match="tag|stands in"):
+    with pytest.raises(ValidationError, match=r"tag|stands in"):
         Script.model_validate(raw)
 
 

@@ -15,9 +15,7 @@ EN = QuotaCell(task=Task.PAUSE, language=Language.EN, turns=1, split=Split.DEV)
 
 
 def outcome(name: str, cell: QuotaCell = ZH, accepted: bool = True) -> ItemOutcome:
-    finding = Finding(
-        code="AUDIO.CLIPPED", severity=Severity.ERROR, item=name, message="削波", validator="test/1"
-    )
+    finding = Finding(code="AUDIO.CLIPPED", severity=Severity.ERROR, item=name, message="削波", validator="test/1")
     return ItemOutcome(
         plan_id=name, cell=cell, script_id=None, accepted=accepted, findings=() if accepted else (finding,)
     )

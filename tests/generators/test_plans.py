@@ -22,9 +22,7 @@ def cast(users: int = 4) -> tuple[Speaker, ...]:
     people = []
     for language in Language:
         roles = [Role.USER] * users + [Role.ASSISTANT] * 2 + [Role.THIRD_PARTY]
-        for number, (split, role) in enumerate(
-            ((split, role) for split in Split for role in roles), start=1
-        ):
+        for number, (split, role) in enumerate(((split, role) for split in Split for role in roles), start=1):
             people.append(
                 Speaker(
                     number=number,
@@ -131,9 +129,7 @@ def test_words_that_need_a_gender_get_it() -> None:
     assert {plan.user.gender for plan in plans} == {"male"}
     women = tuple(one for one in cast() if one.role is not Role.USER or one.gender == "female")
     with pytest.raises(QuotaImpossible, match="male user"):
-        plan_items(
-            ((TRAIN, 1),), ScriptOutlines(scripts(1, "male"), 3), women, 3, round=0, first_index={}
-        )
+        plan_items(((TRAIN, 1),), ScriptOutlines(scripts(1, "male"), 3), women, 3, round=0, first_index={})
 
 
 def test_item_numbers_end_at_four_digits() -> None:

@@ -41,14 +41,10 @@ TEXTS: Mapping[Language, Mapping[Part, str]] = {
 
 
 def make_speaker(number: int, role: Role, language: Language, gender: Gender = "female") -> Speaker:
-    return Speaker(
-        number=number, language=language, gender=gender, split=Split.DEV, role=role, voice=f"voice-{number}"
-    )
+    return Speaker(number=number, language=language, gender=gender, split=Split.DEV, role=role, voice=f"voice-{number}")
 
 
-def make_script(
-    task: Task, language: Language = Language.EN, query: str | None = None, **texts: str
-) -> Script:
+def make_script(task: Task, language: Language = Language.EN, query: str | None = None, **texts: str) -> Script:
     """A full-duplex script with the texts above; ``query`` and other parts can be replaced by name."""
     words = dict(TEXTS[language])
     if task is Task.PAUSE:
@@ -134,9 +130,7 @@ def make_utterances(
         for k, piece in enumerate(pieces, start=1):
             name = f"{plan.id}/{number}" if len(pieces) == 1 else f"{plan.id}/{number}.{k}"
             made.append(
-                make_utterance(
-                    name, line.role, piece, samples_of(line.part, k), script.language, part=line.part
-                )
+                make_utterance(name, line.role, piece, samples_of(line.part, k), script.language, part=line.part)
             )
     return tuple(made)
 

@@ -38,9 +38,7 @@ def make_trajectory(script_id: str = "en-trajectory-3-01", language: Language = 
         language=language,
         domain="work",
         turns=tuple(
-            ScriptTurn(
-                text=text, emotion=emotion, intensity=intensity, cause="the report", response_text=reply
-            )
+            ScriptTurn(text=text, emotion=emotion, intensity=intensity, cause="the report", response_text=reply)
             for text, emotion, intensity, reply in _STORIES[language]
         ),
         provenance=ScriptProvenance(writer="pack", author="tests", version="1"),
