@@ -166,8 +166,10 @@ def measure(engine: str, count: int, folder: Path) -> list[str]:
         f"| {engine}: whole build, 1 worker, empty store | {first.wall_seconds:.1f} s wall, "
         f"{first.cpu_seconds:.1f} s cpu, ratio to bare loop {first.wall_seconds / loop_seconds:.2f} |",
         f"| {engine}: whole build, 1 worker, speech in the store | {cached.wall_seconds:.1f} s wall, "
-        f"{hours * 3600:.0f} s of audio files: {hours * 3600 / cached.wall_seconds:.0f} x real time, start-up included |",
-        f"| {engine}: peak resident memory, all {first.peak_processes} processes | {first.peak_bytes / 2**30:.2f} GiB |",
+        f"{hours * 3600:.0f} s of audio files: {hours * 3600 / cached.wall_seconds:.0f} x real time, "
+        "start-up included |",
+        f"| {engine}: peak resident memory, all {first.peak_processes} processes | "
+        f"{first.peak_bytes / 2**30:.2f} GiB |",
     ]
 
 

@@ -54,9 +54,7 @@ def judge_audio(judge: Judge, path: Path, thresholds: Thresholds, words: Words |
         info = soundfile.info(path)
         pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
-        finding = judge.say(
-            "AUDIO.UNREADABLE", f"cannot be read as audio: {error}; write it again as RIFF WAV"
-        )
+        finding = judge.say("AUDIO.UNREADABLE", f"cannot be read as audio: {error}; write it again as RIFF WAV")
         return AudioVerdict(None, 0, (finding,))
     container = tuple(_container(judge, info.format, info.subtype, rate, pcm, thresholds))
     if container:
@@ -77,22 +75,14 @@ def _container(
     if (container, subtype) != ("WAV", "PCM_16"):
         yield judge.say("AUDIO.FORMAT", f"is {container}/{subtype}; RIFF WAV with 16-bit PCM is required")
     if rate != thresholds.sample_rate_hz:
-        yield judge.say(
-            "AUDIO.RATE", f"has {rate} Hz; resample it", value=rate, threshold=thresholds.sample_rate_hz
-        )
+        yield judge.say("AUDIO.RATE", f"has {rate} Hz; resample it", value=rate, threshold=thresholds.sample_rate_hz)
     if pcm.shape[1] != 1:
-        yield judge.say(
-            "AUDIO.CHANNELS", f"has {pcm.shape[1]} channels; mono is required", value=pcm.shape[1]
-        )
+        yield judge.say("AUDIO.CHANNELS", f"has {pcm.shape[1]} channels; mono is required", value=pcm.shape[1])
     seconds = len(pcm) / rate
     if seconds < thresholds.min_duration_s:
-        yield judge.say(
-            "AUDIO.DURATION", f"lasts {seconds:.3f} s", value=seconds, threshold=thresholds.min_duration_s
-        )
+        yield judge.say("AUDIO.DURATION", f"lasts {seconds:.3f} s", value=seconds, threshold=thresholds.min_duration_s)
     if seconds > thresholds.max_duration_s:
-        yield judge.say(
-            "AUDIO.DURATION", f"lasts {seconds:.1f} s", value=seconds, threshold=thresholds.max_duration_s
-        )
+        yield judge.say("AUDIO.DURATION", f"lasts {seconds:.1f} s", value=seconds, threshold=thresholds.max_duration_s)
 
 
 def _levels(judge: Judge, pcm: Pcm, samples: Samples, rate: int, thresholds: Thresholds) -> Iterator[Finding]:
@@ -109,14 +99,10 @@ def _levels(judge: Judge, pcm: Pcm, samples: Samples, rate: int, thresholds: Thr
             threshold=thresholds.max_clipped_run,
         )
     elif peak > thresholds.max_peak_dbfs:
-        yield judge.say(
-            "AUDIO.PEAK", f"peak at {peak:.2f} dBFS", value=peak, threshold=thresholds.max_peak_dbfs
-        )
+        yield judge.say("AUDIO.PEAK", f"peak at {peak:.2f} dBFS", value=peak, threshold=thresholds.max_peak_dbfs)
     offset = float(np.mean(samples, dtype=np.float64))
     if abs(offset) > thresholds.max_dc_offset:
-        yield judge.say(
-            "AUDIO.DC_OFFSET", f"mean of {offset:+.4f}", value=offset, threshold=thresholds.max_dc_offset
-        )
+        yield judge.say("AUDIO.DC_OFFSET", f"mean of {offset:+.4f}", value=offset, threshold=thresholds.max_dc_offset)
     yield from _loudness(judge, samples, rate, thresholds)
 
 
@@ -160,7 +146,7 @@ def _clicks(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds) -
 
 
 def click_after_silence(samples: Samples, limit: float) -> tuple[int, float] | None:
-    """Position and height of the highest jump between 2 ms or more of exact zeros (or a file end) and a sample."""
+    """Position and height of the highest jump between 2 ms of exact zeros (or a file end) and a sample."""
     zeros = [(a, b) for a, b in runs(samples == 0.0) if b - a >= _QUIET_RUN_SAMPLES]
     last = len(samples) - 1
     edges = {0, last} | {b for _, b in zeros if b <= last} | {a - 1 for a, _ in zeros if a > 0}
@@ -169,9 +155,7 @@ def click_after_silence(samples: Samples, limit: float) -> tuple[int, float] | N
     return (position, height) if height > limit else None
 
 
-def _turn(
-    judge: Judge, samples: Samples, rate: int, words: Words, thresholds: Thresholds
-) -> Iterator[Finding]:
+def _turn(judge: Judge, samples: Samples, rate: int, words: Words, thresholds: Thresholds) -> Iterator[Finding]:
     levels = frame_levels(samples, rate)
     quiet = silences(levels, thresholds.silence_dbfs)
     end = len(levels) * FRAME_S

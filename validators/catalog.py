@@ -78,9 +78,7 @@ def judge_catalog(frame: polars.DataFrame, expectations: CatalogExpectations) ->
     judge = Judge(VALIDATOR, CATALOG_FILE, CATALOG_FILE)
     if dict(frame.schema) != CATALOG_SCHEMA:
         wrong = sorted(set(frame.schema.items()) ^ set(CATALOG_SCHEMA.items()), key=str)
-        finding = judge.say(
-            "CATALOG.COLUMNS", f"columns differ from data_schemas.catalog: {wrong[:_SHOWN_VALUES]}"
-        )
+        finding = judge.say("CATALOG.COLUMNS", f"columns differ from data_schemas.catalog: {wrong[:_SHOWN_VALUES]}")
         return CatalogReport(success=False, results={"success": False, "tables": {}}, findings=(finding,))
     context = _context()
     tables: dict[str, list[dict[str, Any]]] = {}
@@ -153,25 +151,17 @@ def _suite(table: str, thresholds: Thresholds) -> Iterator[Any]:
     elif table == UTTERANCES:
         yield from _utterance_suite(thresholds)
     elif table == CELLS:
-        yield gxe.ExpectColumnPairValuesToBeEqual(
-            column_A="items", column_B="planned", meta=_code("CATALOG.QUOTA")
-        )
+        yield gxe.ExpectColumnPairValuesToBeEqual(column_A="items", column_B="planned", meta=_code("CATALOG.QUOTA"))
     elif table == SPEAKERS:
-        yield gxe.ExpectColumnValuesToBeBetween(
-            column="splits", max_value=1, meta=_code("CATALOG.SPLIT_LEAK")
-        )
+        yield gxe.ExpectColumnValuesToBeBetween(column="splits", max_value=1, meta=_code("CATALOG.SPLIT_LEAK"))
 
 
 def _row_suite(thresholds: Thresholds) -> Iterator[Any]:
     gxe = _expectations()
-    yield gxe.ExpectTableColumnsToMatchOrderedList(
-        column_list=list(CATALOG_SCHEMA), meta=_code("CATALOG.COLUMNS")
-    )
+    yield gxe.ExpectTableColumnsToMatchOrderedList(column_list=list(CATALOG_SCHEMA), meta=_code("CATALOG.COLUMNS"))
     kinds = [EVENT, UTTERANCE]
     yield gxe.ExpectColumnValuesToBeInSet(column="kind", value_set=kinds, meta=_code("CATALOG.VALUE"))
-    yield gxe.ExpectColumnValuesToBeBetween(
-        column="turns", min_value=1, max_value=5, meta=_code("CATALOG.RANGE")
-    )
+    yield gxe.ExpectColumnValuesToBeBetween(column="turns", min_value=1, max_value=5, meta=_code("CATALOG.RANGE"))
     yield gxe.ExpectColumnValuesToBeBetween(column="start_s", min_value=0, meta=_code("CATALOG.RANGE"))
     yield gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         column_A="stop_s", column_B="start_s", or_equal=True, meta=_code("CATALOG.RANGE")
@@ -212,8 +202,7 @@ def _validate(
     asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe(name).get_batch({"dataframe": table.to_pandas()})
     answers = [
-        (_plain(result), str(result.expectation_config.meta["code"]))
-        for result in batch.validate(suite).results
+        (_plain(result), str(result.expectation_config.meta["code"])) for result in batch.validate(suite).results
     ]
     yield from sorted(answers, key=lambda answer: (answer[0]["expectation"], str(answer[0]["arguments"])))
 
@@ -225,9 +214,7 @@ def _plain(result: Any) -> dict[str, Any]:
     raised = (result.exception_info or {}).get("exception_message")
     return {
         "expectation": config.type,
-        "arguments": {
-            key: _json(config.kwargs[key]) for key in sorted(config.kwargs) if key not in _RUN_KEYS
-        },
+        "arguments": {key: _json(config.kwargs[key]) for key in sorted(config.kwargs) if key not in _RUN_KEYS},
         "success": bool(result.success),
         "result": details | ({"exception": str(raised)} if raised else {}),
     }

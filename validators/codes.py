@@ -150,9 +150,7 @@ def _threshold_table() -> str:
     defaults = Thresholds()
     schema = Thresholds.model_json_schema()["properties"]
     for name, field in Thresholds.model_fields.items():
-        lines.append(
-            f"| `{name}` | {_show(getattr(defaults, name))} | {_range(schema[name])} | {field.description} |"
-        )
+        lines.append(f"| `{name}` | {_show(getattr(defaults, name))} | {_range(schema[name])} | {field.description} |")
     return "\n".join(lines) + "\n"
 
 

@@ -69,8 +69,9 @@ def survey(root: Path, layouts: Sequence[Layout], thresholds: Thresholds) -> Sur
 def read_items(root: Path, layouts: Sequence[Layout]) -> Iterator[FoundItem | Finding]:
     """Items in layout order; a reader that stops becomes a finding, and the next layout follows."""
     for layout in layouts:
+        passed_over: list[RecordError] = []  # judge_manifest reports these lines
         try:
-            yield from layout.read(root)
+            yield from layout.read(root, passed_over)
         except (RecordError, OSError, UnicodeDecodeError) as error:
             judge = Judge(VALIDATOR, layout.name)
             yield judge.say("SET.UNREADABLE", f"{error}; items after this place were not judged")
@@ -99,13 +100,11 @@ class _Seen:
         self.folders |= {PurePosixPath(path).parent.as_posix() for path in own}
 
     def _id(self, judge: Judge, found: FoundItem) -> Iterator[Finding]:
-        key = (found.layout, found.language.value, found.id)
+        key: tuple[str, ...] = (found.layout, found.language.value, found.id)
         if found.track is Track.DUPLEX:  # ids count per folder there (FORMATS.md B.1)
             key = (*key, found.split.value, found.task.value)
         if key in self.ids:
-            yield judge.say(
-                "SET.DUPLICATE_ID", f"{found.id} at {found.manifest}:{found.line} was there before"
-            )
+            yield judge.say("SET.DUPLICATE_ID", f"{found.id} at {found.manifest}:{found.line} was there before")
         self.ids.add(key)
 
     def _speakers(self, judge: Judge, found: FoundItem) -> Iterator[Finding]:
@@ -136,9 +135,7 @@ class _Seen:
 def _speaker_ids(row: dict[str, object]) -> tuple[str, ...]:
     """Speaker ids our rows carry: one per turn (Track 1), or one per role (Track 2)."""
     turns, roles = row.get("turns"), row.get("speakers")
-    names = (
-        [turn.get("speaker") for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
-    )
+    names = [turn.get("speaker") for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
     names += list(roles.values()) if isinstance(roles, dict) else []
     return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
 

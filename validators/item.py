@@ -43,9 +43,7 @@ def judge_item(
 
 def _turn_files(found: FoundItem, root: Path, thresholds: Thresholds) -> Iterator[Finding]:
     row = view(DialogueRow, found.row)
-    texts = (
-        {} if isinstance(row, str) else {f"turn_{n}": turn.text for n, turn in enumerate(row.turns, start=1)}
-    )
+    texts = {} if isinstance(row, str) else {f"turn_{n}": turn.text for n, turn in enumerate(row.turns, start=1)}
     for role in sorted(found.files):
         path = existing_file(found, root, role)
         if path is None or path.suffix != ".wav":
@@ -55,9 +53,7 @@ def _turn_files(found: FoundItem, root: Path, thresholds: Thresholds) -> Iterato
         yield from judge_audio(judge, path, thresholds, words).findings
 
 
-def _sample(
-    found: FoundItem, root: Path, thresholds: Thresholds, overlap: OverlapDetector | None
-) -> Iterator[Finding]:
+def _sample(found: FoundItem, root: Path, thresholds: Thresholds, overlap: OverlapDetector | None) -> Iterator[Finding]:
     labels = judge_sample(found, root, thresholds)
     yield from labels.findings
     samples: dict[str, Samples] = {}
@@ -72,9 +68,7 @@ def _sample(
             samples[role] = verdict.samples
     if labels.sentence is None or "user" not in samples:
         return
-    channels = Channels(
-        samples["user"], samples.get("assistant"), samples.get("clean"), thresholds.sample_rate_hz
-    )
+    channels = Channels(samples["user"], samples.get("assistant"), samples.get("clean"), thresholds.sample_rate_hz)
     yield from _timeline(found, labels.sentence, channels, thresholds)
     if overlap is not None:
         yield from _overlap(found, labels.sentence, channels, thresholds, overlap)
@@ -90,14 +84,12 @@ def _timeline(
     assistant = user.about(found.files.get("assistant", ""))
     segments = _assistant_segments(found)
     if isinstance(segments, str):
-        yield assistant.say(
-            "TIMELINE.ASSISTANT_FIELDS", f"line {found.line}: {segments}", file=found.manifest
-        )
+        yield assistant.say("TIMELINE.ASSISTANT_FIELDS", f"line {found.line}: {segments}", file=found.manifest)
     else:
         yield from judge_assistant_channel(assistant, segments, channels, thresholds)
 
 
-def _assistant_segments(found: FoundItem) -> tuple[AssistantSegmentRow, ...] | str:
+def _assistant_segments(found: FoundItem) -> tuple[AssistantSegmentRow, ...] | str | None:
     row = view(AssistantRow, found.row)
     return row if isinstance(row, str) else row.assistant_segments
 
@@ -110,7 +102,7 @@ def _overlap(
     detector: OverlapDetector,
 ) -> Iterator[Finding]:
     assistant = _assistant_segments(found)
-    if channels.assistant is None or isinstance(assistant, str):
+    if channels.assistant is None or assistant is None or isinstance(assistant, str):
         return
     spans = [segment.span for segment in sentence.speech_segments]
     mix = balanced_mix(channels.user, channels.assistant, spans, channels.rate)

@@ -16,6 +16,10 @@ _FLOOR = 1e-10  # mean square of -100 dBFS: below one 16-bit step, keeps the log
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*")
 _NUMBER = re.compile(r"\d+")
+_SIGN = re.compile(r"[%$€£¥￥℃°+=&@#]")
+_UNITS_OF_DIGIT = 2  # 365 is 三百六十五, or three hundred and sixty five
+_UNITS_OF_SIGN = 3  # % is 百分之, ℃ is 摄氏度
+_SYLLABLES_OF_LATIN_WORD = 3
 
 Levels = npt.NDArray[np.float64]
 Span = tuple[float, float]
@@ -63,27 +67,27 @@ def is_in_language(text: str, language: Language) -> bool:
 def spoken_units(text: str, language: Language) -> tuple[int, int]:
     """Fewest and most units (Han characters or English words) the text can take when read aloud.
 
-    Numbers and words in capitals make the range: ``10`` is one word or two characters, ``ATM`` one
-    word or three letters. A Latin word inside Chinese counts as one to three characters.
+    Numbers, signs and words in capitals make the range: ``10`` is one word or up to four, ``ATM`` one
+    word or three letters, ``%`` nothing or three characters. A Latin word inside Chinese counts as one to
+    three characters.
 
     >>> spoken_units("我在ATM取了10块", Language.ZH)
-    (7, 10)
+    (7, 12)
     >>> spoken_units("It costs 25 dollars", Language.EN)
-    (4, 6)
+    (4, 7)
     """
     clean = strip_tags(text)
     words = _WORD.findall(clean)
-    spelled = sum(len(word) if word.isupper() else 1 for word in words)
+    letters = [len(word) if word.isupper() else 1 for word in words]
     groups = _NUMBER.findall(clean)
-    digits = sum(len(group) for group in groups)
+    most_for_numbers = _UNITS_OF_DIGIT * sum(len(group) for group in groups)
+    most_for_signs = _UNITS_OF_SIGN * len(_SIGN.findall(clean))
+    fewest = len(words) + len(groups)
     if language is Language.EN:
-        return len(words) + len(groups), spelled + digits + len(groups)
-    syllables = sum(max(len(word) if word.isupper() else 1, _SYLLABLES_OF_LATIN_WORD) for word in words)
+        return fewest, sum(letters) + most_for_numbers + most_for_signs
     han = count_han(clean)
-    return han + len(words) + len(groups), han + syllables + digits + len(groups)
-
-
-_SYLLABLES_OF_LATIN_WORD = 3
+    latin = sum(max(count, _SYLLABLES_OF_LATIN_WORD) for count in letters)
+    return han + fewest, han + latin + most_for_numbers + most_for_signs
 
 
 def clip_span(start: float, stop: float, rate: int, length: int) -> tuple[int, int]:

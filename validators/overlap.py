@@ -53,8 +53,7 @@ class OverlapScores:
         half = self.step / 2
         centres = self.centres
         return tuple(
-            (float(centres[start]) - half, float(centres[stop - 1]) + half)
-            for start, stop in runs(self.values > onset)
+            (float(centres[start]) - half, float(centres[stop - 1]) + half) for start, stop in runs(self.values > onset)
         )
 
 

@@ -61,9 +61,9 @@ class SentenceFile(_View):
 
 
 class AssistantRow(_View):
-    """The assistant's side of a Track 2 manifest row."""
+    """The assistant's side of a Track 2 manifest row; None in data sets that do not label it."""
 
-    assistant_segments: tuple[AssistantSegmentRow, ...] = ()
+    assistant_segments: tuple[AssistantSegmentRow, ...] | None = None
 
 
 V = TypeVar("V", bound=BaseModel)

@@ -47,9 +47,7 @@ def _id(judge: Judge, found: FoundItem, row: DialogueRow) -> Iterator[Finding]:
     if short:
         yield judge.say("T1.ID_SHORT", f"{row.dialogue_id} has the short form")
         if short[1] != found.language:
-            yield judge.say(
-                "T1.ID_DIGITS", f"{row.dialogue_id} lies in a folder of language {found.language}"
-            )
+            yield judge.say("T1.ID_DIGITS", f"{row.dialogue_id} lies in a folder of language {found.language}")
         return
     if not long:
         yield judge.say("T1.ID_FORMAT", f"{row.dialogue_id!r} does not match {LONG_ID.pattern}")
@@ -111,9 +109,7 @@ def _emotions(judge: Judge, found: FoundItem, row: DialogueRow) -> Iterator[Find
     labels = {emotion.value for emotion in Emotion}
     wrong = [turn for turn in row.turns if turn.emotion not in labels]
     for turn in wrong:
-        yield judge.say(
-            "T1.EMOTION_LABEL", f"turn {turn.turn_id}: {turn.emotion!r} is not one of the seven labels"
-        )
+        yield judge.say("T1.EMOTION_LABEL", f"turn {turn.turn_id}: {turn.emotion!r} is not one of the seven labels")
     if wrong or not row.turns:
         return
     emotions = [Emotion(turn.emotion) for turn in row.turns]
@@ -130,9 +126,7 @@ def _question(judge: Judge, language: Language, emotions: list[Emotion], reply: 
         yield judge.say("T1.EMOTION_FINAL", f"the final question is labelled {emotions[-1]}")
     told = _without_repeats(emotions[:-1])
     if len(told) < 2:  # noqa: PLR2004 - one run of one emotion has no change
-        yield judge.say(
-            "T1.EMOTION_CHANGE", f"every turn before the question is {', '.join(told) or 'absent'}"
-        )
+        yield judge.say("T1.EMOTION_CHANGE", f"every turn before the question is {', '.join(told) or 'absent'}")
     named = _without_repeats(named_emotions(reply, language))
     if not _in_order(told, named):
         yield judge.say(
@@ -172,9 +166,7 @@ def _audio(judge: Judge, found: FoundItem, row: DialogueRow, root: Path) -> Iter
     for position, turn in enumerate(row.turns, start=1):
         expected = f"{folder}/{row.dialogue_id}_{position}.wav"
         if turn.split_audio_file != expected:
-            yield judge.say(
-                "T1.AUDIO_NAME", f"turn {position}: {turn.split_audio_file!r} instead of {expected!r}"
-            )
+            yield judge.say("T1.AUDIO_NAME", f"turn {position}: {turn.split_audio_file!r} instead of {expected!r}")
         named = [turn.split_audio_file] + ([turn.response_audio] if turn.response_audio else [])
         for name in named:
             relative = beside_manifest(found, name)
@@ -184,6 +176,4 @@ def _audio(judge: Judge, found: FoundItem, row: DialogueRow, root: Path) -> Iter
                 yield judge.say("T1.AUDIO_NAME", f"turn {position}: {error}")
                 continue
             if not path.is_file():
-                yield judge.say(
-                    "T1.AUDIO_MISSING", f"turn {position}: {relative} does not exist", file=relative
-                )
+                yield judge.say("T1.AUDIO_MISSING", f"turn {position}: {relative} does not exist", file=relative)

@@ -75,13 +75,10 @@ def _names(judge: Judge, found: FoundItem, root: Path) -> Iterator[Finding]:
         yield judge.say("T2.AUDIO_MISSING", f"{relative} does not exist", file=relative)
     clean = existing_file(found, root, "clean")
     if clean is None and found.task in CLEAN_TASKS:
-        yield judge.say(
-            "T2.CLEAN_MISSING", f"clean_{found.id}.wav does not exist", file=found.files.get("clean")
-        )
-    if clean is not None and found.task not in CLEAN_TASKS:
-        yield judge.say(
-            "T2.CLEAN_UNEXPECTED", f"{found.task} has no clean file", file=found.files.get("clean")
-        )
+        yield judge.say("T2.CLEAN_MISSING", f"clean_{found.id}.wav does not exist", file=found.files.get("clean"))
+    beside = PurePosixPath(user).with_name(f"clean_{found.id}.wav").as_posix()
+    if found.task not in CLEAN_TASKS and (root / beside).is_file():
+        yield judge.say("T2.CLEAN_UNEXPECTED", f"{found.task} has no clean file", file=beside)
 
 
 def _manifest_row(judge: Judge, found: FoundItem, root: Path) -> Iterator[Finding]:
@@ -113,9 +110,7 @@ def _row_agrees(judge: Judge, found: FoundItem, sentence: SentenceFile) -> Itera
         yield judge.say("T2.ROW_AGREES", f"line {found.line}: {row}", file=found.manifest)
         return
     if _comparable(row) != _comparable(sentence):
-        yield judge.say(
-            "T2.ROW_AGREES", f"line {found.line} of {found.manifest} has other labels", file=found.manifest
-        )
+        yield judge.say("T2.ROW_AGREES", f"line {found.line} of {found.manifest} has other labels", file=found.manifest)
 
 
 def _comparable(sentence: SentenceFile) -> tuple[object, ...]:
@@ -202,9 +197,7 @@ def _distances(judge: Judge, task: Task, sentence: SentenceFile, thresholds: Thr
     yield from _event_gap(judge, task, segments, thresholds)
 
 
-def _event_gap(
-    judge: Judge, task: Task, segments: tuple[SegmentRow, ...], thresholds: Thresholds
-) -> Iterator[Finding]:
+def _event_gap(judge: Judge, task: Task, segments: tuple[SegmentRow, ...], thresholds: Thresholds) -> Iterator[Finding]:
     first = 1 if task is Task.SPEECH_TO_OTHERS else 0
     if len(segments) < first + _LEAST_SEGMENTS:
         return

@@ -108,15 +108,9 @@ class Thresholds(Record):
     min_segment_gap_s: float = Field(
         default=0.6, gt=0.0, le=5.0, description="FORMATS.md B.6: user pieces up to 0.6 s apart are merged"
     )
-    min_tail_s: float = Field(
-        default=5.0, ge=0.0, le=60.0, description="FORMATS.md B.6: at the very least 5 s"
-    )
-    duration_tolerance_samples: int = Field(
-        default=1, ge=0, le=1600, description="FORMATS.md 0: to within one sample"
-    )
-    min_pause_s: float = Field(
-        default=0.6, gt=0.0, le=5.0, description="FORMATS.md B.6: a pause is over 0.6 s"
-    )
+    min_tail_s: float = Field(default=5.0, ge=0.0, le=60.0, description="FORMATS.md B.6: at the very least 5 s")
+    duration_tolerance_samples: int = Field(default=1, ge=0, le=1600, description="FORMATS.md 0: to within one sample")
+    min_pause_s: float = Field(default=0.6, gt=0.0, le=5.0, description="FORMATS.md B.6: a pause is over 0.6 s")
     max_pause_s: float = Field(
         default=3.6, gt=0.0, le=20.0, description="FORMATS.md B.6: 1.0 to 3.0 s, and the edges of the pieces"
     )

@@ -20,6 +20,7 @@ from validators.thresholds import Thresholds
 
 VALIDATOR = "timeline/1"
 
+_MS_PER_S = 1000
 _OUTSIDE_FRAME_S = 0.05  # long enough that one stray sample does not count as sound
 
 
@@ -100,7 +101,7 @@ def _absent(
     if share < thresholds.min_active_share:
         yield judge.say(
             code,
-            f"{share:.0%} of {segment.xmin:.2f} to {segment.xmax:.2f} s carries sound ({segment.text[:24]!r})",
+            f"{share:.0%} of {segment.xmin:.2f} to {segment.xmax:.2f} s carries sound",
             span=segment.span,
             value=share,
             threshold=thresholds.min_active_share,
@@ -137,9 +138,7 @@ def _inside(
     yield from judge_words(judge, levels, Words(segment.text, language), segment.span, thresholds)
 
 
-def _pauses(
-    judge: Judge, segment: SegmentRow, quiet: Sequence[Span], thresholds: Thresholds
-) -> Iterator[Finding]:
+def _pauses(judge: Judge, segment: SegmentRow, quiet: Sequence[Span], thresholds: Thresholds) -> Iterator[Finding]:
     wanted = segment.text.count(BREAK_TAG)
     pauses = [stop - start for start, stop in quiet if _is_pause((start, stop), thresholds)]
     if len(pauses) < wanted:
@@ -162,9 +161,12 @@ def _pauses(
 
 
 def judge_assistant_channel(
-    judge: Judge, segments: tuple[AssistantSegmentRow, ...], channels: Channels, thresholds: Thresholds
+    judge: Judge,
+    segments: tuple[AssistantSegmentRow, ...] | None,
+    channels: Channels,
+    thresholds: Thresholds,
 ) -> Iterator[Finding]:
-    """The assistant's file against the row's assistant segments. Nothing to say without that file."""
+    """The assistant's file against the row's assistant segments. Nothing to say without file or labels."""
     samples = channels.assistant
     if samples is None:
         return
@@ -175,6 +177,8 @@ def judge_assistant_channel(
             value=len(samples),
             threshold=len(channels.user),
         )
+    if segments is None:
+        return
     disorder = tuple(_disorder(judge, segments, channels.seconds(samples)))
     yield from disorder
     if disorder:
@@ -190,7 +194,7 @@ def _disorder(judge: Judge, segments: tuple[AssistantSegmentRow, ...], end: floa
         if not previous <= segment.xmin < segment.xmax <= end:
             yield judge.say(
                 "TIMELINE.ASSISTANT_FIELDS",
-                f"assistant segment [{segment.xmin}, {segment.xmax}] after {previous} s in a file of {end:.3f} s",
+                f"segment [{segment.xmin}, {segment.xmax}] after {previous} s in a file of {end:.3f} s",
                 span=segment.span,
             )
         previous = max(previous, segment.xmax)
@@ -224,9 +228,7 @@ def planned_overlap(segments: Sequence[SegmentRow], assistant: Sequence[SegmentR
     return tuple(sorted((start, stop) for start, stop in spans if start < stop))
 
 
-def judge_clean_file(
-    judge: Judge, task: Task, sentence: SentenceFile, channels: Channels
-) -> Iterator[Finding]:
+def judge_clean_file(judge: Judge, task: Task, sentence: SentenceFile, channels: Channels) -> Iterator[Finding]:
     """``clean_<id>.wav`` sample for sample against the user's channel (FORMATS.md B.4)."""
     clean = channels.clean
     if clean is None or not sentence.speech_segments:
@@ -266,11 +268,13 @@ def _second_query_alone(sentence: SentenceFile, channels: Channels) -> list[Samp
     if len(sentence.speech_segments) != 3:  # noqa: PLR2004 - T2.SEGMENT_COUNT says so already
         return []
     first, second, aside = sentence.speech_segments
-    per_ms = channels.rate // 1000
     cuts = []
-    for to_sample in (lambda s: round(s * 1000) * per_ms, lambda s: round(s * channels.rate)):
-        start, stop = to_sample(first.xmin), to_sample(second.xmin)
+    for grid_hz in (_MS_PER_S, channels.rate):
+        start, stop, mute, loud = (
+            round(seconds * grid_hz) * channels.rate // grid_hz
+            for seconds in (first.xmin, second.xmin, aside.xmin, aside.xmax)
+        )
         expected = np.concatenate([channels.user[:start], channels.user[stop:]])
-        expected[to_sample(aside.xmin) - (stop - start) : to_sample(aside.xmax) - (stop - start)] = 0.0
+        expected[mute - (stop - start) : loud - (stop - start)] = 0.0
         cuts.append(expected)
     return cuts

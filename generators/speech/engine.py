@@ -1,0 +1,79 @@
+"""What every speech engine is: a name, a licence, voices, and one request in, samples out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from data_schemas.audio import Samples
+from data_schemas.speakers import Voice
+from data_schemas.utterance import Provenance, SpeechRequest, WordTiming
+
+
+class EngineError(RuntimeError):
+    """An engine cannot do what it was asked. One sentence with the way out."""
+
+
+class Control(StrEnum):
+    """What of a request an engine heeds besides the words and the voice."""
+
+    SPEED = "speed"
+    EMOTION = "emotion"
+    #: it draws random numbers: the same request with another seed sounds different
+    SEED = "seed"
+
+
+@dataclass(frozen=True)
+class RawSpeech:
+    """What an engine gives: float32 mono samples ``[n]`` at its own rate.
+
+    ``words`` are positions in these samples, empty where the engine does not know them.
+    """
+
+    samples: Samples
+    sample_rate: int
+    words: tuple[WordTiming, ...] = ()
+
+
+class SpeechEngine(Protocol):
+    """A text-to-speech engine.
+
+    Making one is cheap: weights are checked and loaded by the first ``synthesise``, so that a plan
+    can be made where no weights are. The same request must give the same bytes, in any process,
+    after any other request; an engine with ``Control.SEED`` takes its randomness from the request.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str:
+        """Version of everything besides the weights that decides the samples; part of the store key."""
+        ...
+
+    @property
+    def license(self) -> str:
+        """SPDX identifier under which its audio may be published."""
+        ...
+
+    @property
+    def controls(self) -> frozenset[Control]: ...
+
+    @property
+    def weights_sha256(self) -> str:
+        """Pinned hash of the weights, known without loading them."""
+        ...
+
+    def voices(self) -> tuple[Voice, ...]: ...
+
+    def provenance(self, request: SpeechRequest) -> Provenance: ...
+
+    def synthesise(self, request: SpeechRequest) -> RawSpeech:
+        """Speak ``request.spoken_text``.
+
+        Raises:
+            EngineError: unknown voice, nothing speakable in the text, or the engine failed.
+            ModelMissing, ModelCorrupt: the weights are not installed or not the pinned ones.
+        """
+        ...

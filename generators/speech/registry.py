@@ -1,0 +1,62 @@
+"""Engines by name: ours, and those that installed packages announce."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+
+from generators.speech.engine import EngineError, SpeechEngine
+
+#: A package registers an engine as ``name = "package.module:factory"`` in this entry point group.
+ENTRY_POINT_GROUP = "humdial.speech_engines"
+
+EngineFactory = Callable[[], SpeechEngine]
+
+
+def _kokoro() -> SpeechEngine:
+    from generators.speech.kokoro import KokoroEngine
+
+    return KokoroEngine()
+
+
+def _espeak() -> SpeechEngine:
+    from generators.speech.espeak import EspeakEngine
+
+    return EspeakEngine()
+
+
+_BUILT_IN: Mapping[str, EngineFactory] = {"kokoro": _kokoro, "espeak": _espeak}
+
+
+def engine_names() -> tuple[str, ...]:
+    """All names ``create_engine`` knows, sorted."""
+    return tuple(sorted({*_BUILT_IN, *(point.name for point in _announced())}))
+
+
+def create_engine(name: str) -> SpeechEngine:
+    """A new engine; its weights are loaded when it first speaks.
+
+    Raises:
+        EngineError: no engine has that name, or a registered one cannot be imported.
+    """
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]()
+    for point in _announced():
+        if point.name == name:
+            return _load(point)
+    raise EngineError(f"no speech engine is named {name!r}; set speech.engine to one of {', '.join(engine_names())}")
+
+
+def _announced() -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=ENTRY_POINT_GROUP))
+
+
+def _load(point: EntryPoint) -> SpeechEngine:
+    try:
+        factory: EngineFactory = point.load()
+    except (ImportError, AttributeError) as error:
+        raise EngineError(
+            f"speech engine {point.name!r} is registered as {point.value} and cannot be imported ({error}); "
+            "install or repair that package"
+        ) from error
+    return factory()

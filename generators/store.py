@@ -1,0 +1,161 @@
+"""Paid work is kept: a content-addressed store of audio, shared by any number of processes.
+
+An entry is two files, ``<root>/<key[:2]>/<key>.wav`` (PCM16, mono) and ``<key>.json``. The JSON is
+written last and holds the hash of the WAV, so a half-written or damaged entry is seen and made
+again; nothing needs ``fsync`` for that, a lost block shows as a wrong hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import soundfile
+from pydantic import Field, ValidationError
+
+from data_schemas.audio import SAMPLE_RATE_HZ, Samples, to_pcm16
+from data_schemas.base import Record
+from data_schemas.utterance import Provenance, WordTiming
+
+_SHARD_DIGITS = 2
+_KEY_DIGITS = 64
+_LOCK_FILE = ".lock"
+
+
+class StoreError(RuntimeError):
+    """An entry that must be there is not, or is damaged."""
+
+
+class AudioFacts(Record):
+    """What is known about stored samples besides the samples."""
+
+    loudness_lufs: float
+    peak_dbfs: float
+    words: tuple[WordTiming, ...] = ()
+    provenance: Provenance
+
+
+class AudioEntry(Record):
+    """The JSON file of an entry."""
+
+    key: str
+    wav_sha256: str
+    sample_rate: int = Field(gt=0)
+    num_samples: int = Field(gt=0)
+    facts: AudioFacts
+    #: the record the key was made from, for people who look
+    made_from: dict[str, Any]
+
+
+def key_of(record: Record) -> str:
+    """Hex SHA-256 of the record's canonical JSON: sorted keys, compact, UTF-8.
+
+    >>> from data_schemas.utterance import WordTiming
+    >>> key_of(WordTiming(text="好", start=0, stop=9))[:8]
+    'e76b3f23'
+    """
+    canonical = json.dumps(
+        record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class Store:
+    """Audio by key below one folder. Holds no state: make one wherever it is needed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def wav_path(self, key: str) -> Path:
+        """Where the audio of ``key`` lies or would lie.
+
+        Raises:
+            ValueError: ``key`` is not a hex SHA-256.
+        """
+        if len(key) != _KEY_DIGITS or not set(key) <= set("0123456789abcdef"):
+            raise ValueError(f"store {self.root}: {key!r} is not a key (64 hexadecimal digits)")
+        return self.root / key[:_SHARD_DIGITS] / f"{key}.wav"
+
+    def get(self, key: str) -> AudioEntry | None:
+        """The entry, or None when it is absent, half-written or damaged (then it is to be made again)."""
+        found = self._read(key)
+        return found[0] if found else None
+
+    def load(self, key: str) -> Samples:
+        """Samples ``[n]`` of an entry, checked against its hash.
+
+        Raises:
+            StoreError: absent or damaged; the sentence names the file.
+        """
+        found = self._read(key)
+        if found is None:
+            raise StoreError(
+                f"store {self.root}: {self.wav_path(key)} is missing or damaged; build again and it is made anew"
+            )
+        data, _ = soundfile.read(io.BytesIO(found[1]), dtype="float32")
+        samples: Samples = data
+        return samples
+
+    def put(self, key: str, samples: Samples, facts: AudioFacts, made_from: Record) -> AudioEntry:
+        """Keep 16 kHz samples ``[n]`` under ``key`` and return the entry that is in force.
+
+        The first writer wins: where a sound entry already lies (another process was faster) it is
+        returned unchanged, so what one process was told is what every other one reads.
+
+        Raises:
+            OSError: disk full or no permission; nothing readable is left under the key.
+        """
+        from filelock import FileLock
+
+        path = self.wav_path(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        wav = _wav_bytes(samples)
+        entry = AudioEntry(
+            key=key,
+            wav_sha256=hashlib.sha256(wav).hexdigest(),
+            sample_rate=SAMPLE_RATE_HZ,
+            num_samples=len(samples),
+            facts=facts,
+            made_from=made_from.model_dump(mode="json"),
+        )
+        with FileLock(path.parent / _LOCK_FILE):
+            existing = self.get(key)
+            if existing is not None:
+                return existing
+            _replace(path, wav)
+            _replace(path.with_suffix(".json"), (entry.to_json_line() + "\n").encode())
+        return entry
+
+    def _read(self, key: str) -> tuple[AudioEntry, bytes] | None:
+        path = self.wav_path(key)
+        try:
+            entry = AudioEntry.from_json_line(path.with_suffix(".json").read_text(encoding="utf-8"))
+            wav = path.read_bytes()
+        except (FileNotFoundError, UnicodeDecodeError, ValidationError):
+            return None
+        if entry.key != key or entry.wav_sha256 != hashlib.sha256(wav).hexdigest():
+            return None
+        return entry, wav
+
+
+def _wav_bytes(samples: Samples) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, to_pcm16(samples), SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
+    return buffer.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write beside the target and rename, so that a reader sees all of it or nothing."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

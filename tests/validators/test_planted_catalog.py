@@ -1,0 +1,168 @@
+"""The release gate: a real Great Expectations suite finds each planted defect, and answers the same twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import polars
+import pytest
+
+from data_schemas.catalog import CATALOG_SCHEMA
+from validators.catalog import CatalogExpectations, judge_catalog
+from validators.codes import CODES
+from validators.thresholds import Thresholds
+
+CELL_ZH, CELL_EN = "trajectory/zh/3/train", "follow_up/en/1/dev"
+
+
+def utterance(item: int, turn: int, **changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = dict.fromkeys(CATALOG_SCHEMA)
+    row |= {
+        "item_id": f"task2_3_zh_0001_{item:04d}",
+        "plan_id": f"p{item}",
+        "track": "track1",
+        "task": "trajectory",
+        "language": "zh",
+        "split": "train",
+        "turns": 3,
+        "cell": CELL_ZH,
+        "domain": "work",
+        "script_id": f"zh-{item}",
+        "kind": "utterance",
+        "file": f"track1/train/zh/task2_3/task2_3_zh_0001_{item:04d}_{turn}.wav",
+        "role": "user",
+        "turn_id": turn,
+        "utterance_id": f"p{item}/{turn}",
+        "speaker": "S0001",
+        "voice": "zf_xiaoxiao",
+        "engine": "kokoro",
+        "engine_version": "1.0",
+        "weights_sha256": "6e" * 32,
+        "license": "Apache-2.0",
+        "seed": 1,
+        "audio_key": "k",
+        "text": "今天真高兴。",
+        "spoken_text": "今天真高兴。",
+        "emotion": "happy",
+        "intensity": 2,
+        "response_text": "太好了。",
+        "start_s": 0.0,
+        "stop_s": 2.0,
+        "duration_s": 2.0,
+        "loudness_lufs": -23.0,
+        "peak_dbfs": -6.0,
+        "cut": False,
+    }
+    return row | changes
+
+
+def duplex(**changes: Any) -> dict[str, Any]:
+    row = utterance(
+        5,
+        1,
+        item_id="0002_0005",
+        plan_id="q5",
+        track="track2",
+        task="follow_up",
+        language="en",
+        split="dev",
+        turns=1,
+        cell=CELL_EN,
+        channel="user",
+        part="query",
+        turn_id=None,
+        utterance_id="q5/1",
+        speaker="S0002",
+        text="Hello there",
+        emotion=None,
+        intensity=None,
+        response_text=None,
+        start_s=0.5,
+        stop_s=2.5,
+    )
+    return row | changes
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    kept = ("item_id", "plan_id", "track", "task", "language", "split", "turns", "cell", "script_id", "file")
+    row: dict[str, Any] = dict.fromkeys(CATALOG_SCHEMA) | {key: duplex()[key] for key in kept}
+    row |= {"kind": "event", "channel": "user", "event_kind": "barge_in"}
+    return row | {"start_s": 1.0, "stop_s": 1.5, "duration_s": 0.5} | changes
+
+
+ROWS = [utterance(1, 1), utterance(1, 2), utterance(2, 1), duplex(), event()]
+EXPECTED = CatalogExpectations(items_per_cell={CELL_ZH: 2, CELL_EN: 1})
+
+
+def frame(rows: list[dict[str, Any]]) -> polars.DataFrame:
+    return polars.DataFrame({name: [row[name] for row in rows] for name in CATALOG_SCHEMA}, schema=CATALOG_SCHEMA)
+
+
+def codes(rows: list[dict[str, Any]], expected: CatalogExpectations = EXPECTED) -> set[str]:
+    report = judge_catalog(frame(rows), expected)
+    assert report.success == (not report.findings)
+    return {finding.code for finding in report.findings}
+
+
+def test_a_sound_catalog_passes_and_the_report_is_plain_and_the_same_twice() -> None:
+    first, second = judge_catalog(frame(ROWS), EXPECTED), judge_catalog(frame(ROWS), EXPECTED)
+    assert first.success
+    assert first.findings == ()
+    text = json.dumps(first.results, ensure_ascii=False, allow_nan=False)
+    assert text == json.dumps(second.results, ensure_ascii=False, allow_nan=False)
+    assert set(first.results["tables"]) == {"rows", "utterances", "turns", "cells", "speakers"}
+    assert sum(len(results) for results in first.results["tables"].values()) > 40
+    assert "batch_id" not in text
+
+
+DEFECTS = [
+    ("CATALOG.NULL", [utterance(1, 1, speaker=None), *ROWS[1:]]),
+    ("CATALOG.NULL", [utterance(1, 1, emotion=None), *ROWS[1:]]),
+    ("CATALOG.VALUE", [utterance(1, 1, emotion="高兴"), *ROWS[1:]]),
+    ("CATALOG.VALUE", [*ROWS[:-1], event(event_kind="laughter")]),
+    ("CATALOG.VALUE", [*ROWS, event(language="fr")]),
+    ("CATALOG.RANGE", [utterance(1, 1, loudness_lufs=-60.0), *ROWS[1:]]),
+    ("CATALOG.RANGE", [utterance(1, 1, duration_s=0.01), *ROWS[1:]]),
+    ("CATALOG.RANGE", [*ROWS[:-1], event(stop_s=0.2)]),
+    ("CATALOG.DUPLICATE", [*ROWS, utterance(1, 2)]),
+    ("CATALOG.LICENSE", [utterance(1, 1, license="Proprietary"), *ROWS[1:]]),
+    ("CATALOG.SPLIT_LEAK", [utterance(1, 1), utterance(1, 2, split="dev"), *ROWS[2:]]),
+]
+
+
+@pytest.mark.parametrize(("code", "rows"), DEFECTS, ids=lambda value: str(value)[:20])
+def test_planted_defect(code: str, rows: list[dict[str, Any]]) -> None:
+    assert codes(rows) == {code}
+
+
+@pytest.mark.parametrize(
+    "planned",
+    [{CELL_ZH: 3, CELL_EN: 1}, {CELL_ZH: 2}, {CELL_ZH: 2, CELL_EN: 1, "pause/zh/1/dev": 4}],
+    ids=["too few", "not planned", "absent"],
+)
+def test_quota_not_met(planned: dict[str, int]) -> None:
+    assert codes(ROWS, CatalogExpectations(items_per_cell=planned)) == {"CATALOG.QUOTA"}
+
+
+def test_an_empty_cell_that_was_planned_empty_is_fine() -> None:
+    planned = {CELL_ZH: 2, CELL_EN: 1, "pause/zh/1/dev": 0}
+    assert codes(ROWS, CatalogExpectations(items_per_cell=planned)) == set()
+
+
+def test_the_licence_gate_follows_the_allow_list() -> None:
+    strict = CatalogExpectations(
+        items_per_cell=EXPECTED.items_per_cell, thresholds=Thresholds(allowed_licenses=("MIT",))
+    )
+    assert codes(ROWS, strict) == {"CATALOG.LICENSE"}
+
+
+def test_other_columns_stop_the_gate() -> None:
+    report = judge_catalog(frame(ROWS).drop("license"), EXPECTED)
+    assert not report.success
+    assert [finding.code for finding in report.findings] == ["CATALOG.COLUMNS"]
+
+
+def test_every_catalog_code_is_planted() -> None:
+    planted = {code for code, _ in DEFECTS} | {"CATALOG.QUOTA", "CATALOG.COLUMNS"}
+    assert planted == {code for code in CODES if code.startswith("CATALOG.")}

@@ -1,0 +1,121 @@
+"""Every Track 1 code finds its planted defect, alone, in the right item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from validators.codes import CODES
+
+ZH = ("track1/train/zh/task2_3.jsonl", "task2_3_zh_0001_0001")
+EN = ("track1/train/en/task3_3.jsonl", "task3_3_en_0006_0001")
+EMPATHY = ("track1/dev/en/task4.jsonl", "task4_3_en_0002_0002")
+
+
+def turn(n: int, **changes: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda row: row["turns"][n - 1].update(changes)
+
+
+def without(n: int, key: str) -> Callable[[dict[str, Any]], None]:
+    return lambda row: row["turns"][n - 1].pop(key)
+
+
+def rename(identity: str) -> Callable[[dict[str, Any]], None]:
+    """A new id that the file names follow; the files themselves are not looked for here."""
+
+    def change(row: dict[str, Any]) -> None:
+        row["dialogue_id"] = identity
+
+    return change
+
+
+def reverse(row: dict[str, Any]) -> None:
+    row["turns"][0]["turn_id"], row["turns"][1]["turn_id"] = 2, 1
+
+
+DEFECTS = [
+    ("T1.ROW_FIELDS", ZH, without(2, "emotion")),
+    ("T1.ROW_FIELDS", ZH, turn(1, turn_id="1")),
+    ("T1.TURN_ORDER", ZH, reverse),
+    ("T1.TEXT_EMPTY", ZH, turn(2, text="[sigh]")),
+    ("T1.TEXT_TAG", ZH, turn(2, text="结果挨骂的是我，[cough] 我在楼梯间坐了半个小时。")),
+    ("T1.TEXT_LANGUAGE", ZH, turn(2, text="In the end I sat on the stairs for half an hour.")),
+    ("T1.TEXT_LANGUAGE", EN, turn(2, text="He said the lease allows it 租约. It does not.")),
+    ("T1.EMOTION_LABEL", ZH, turn(2, emotion="难过")),
+    ("T1.EMOTION_LABEL", EN, turn(2, emotion="Anger")),
+    ("T1.EMOTION_FINAL", ZH, turn(3, emotion="fear")),
+    ("T1.EMOTION_FINAL", EN, turn(3, emotion="sad")),
+    ("T1.EMPATHY_TURNS", EMPATHY, turn(3, emotion="sad")),
+    ("T1.EMPATHY_TURNS", EMPATHY, turn(1, emotion="neutral")),
+    ("T1.AUDIO_NAME", ZH, turn(1, split_audio_file="task2_3/task2_3_zh_0001_0001_2.wav")),
+    ("T1.AUDIO_NAME", ZH, turn(1, split_audio_file="../../../../../etc/passwd")),
+    ("T1.AUDIO_MISSING", ZH, turn(1, response_audio="task2_3_model/task2_3_zh_0001_0001_1_response.wav")),
+    ("T1.RESPONSE_EMPTY", ZH, turn(1, response_text=" ")),
+    ("T1.RESPONSE_PROMPT_LEAK", ZH, turn(1, response_text="assistant\n第三次了，换谁都得火。")),
+    ("T1.RESPONSE_TAG", ZH, turn(1, response_text="[sigh] 第三次了，换谁都得火。")),
+    ("T1.RESPONSE_LANGUAGE", ZH, turn(1, response_text="Anyone would be angry.")),
+    ("T1.RESPONSE_LANGUAGE", EN, turn(1, response_text="That must have scared you 真的.")),
+    ("T1.REPLY_NAMES_EMOTIONS", ZH, turn(3, response_text="您先是难过，后来变得生气。")),
+    ("T1.REPLY_NAMES_EMOTIONS", EN, turn(3, response_text="You were angry that he lied.")),
+    ("T1.REPLY_ADDS_EMOTION", EN, turn(3, response_text="You were afraid, then angry, then sad.")),
+]
+
+
+@pytest.mark.parametrize(("code", "where", "change"), DEFECTS, ids=lambda value: str(value)[:40])
+def test_row_defect(
+    bench: Any, code: str, where: tuple[str, str], change: Callable[[dict[str, Any]], None]
+) -> None:
+    bench.edit_row(where[0], change)
+    findings = bench.judge(where[1])
+    assert {finding.code for finding in findings} == {code}
+    assert {finding.item for finding in findings} == {where[1]}
+
+
+@pytest.mark.parametrize(
+    ("code", "identity"),
+    [
+        ("T1.ID_FORMAT", "task2_3_zh_1_1"),
+        ("T1.ID_SHORT", "zh_0001_0001"),
+        ("T1.ID_DIGITS", "task3_3_zh_0001_0001"),
+        ("T1.ID_DIGITS", "task2_4_zh_0001_0001"),
+        ("T1.ID_DIGITS", "task2_3_en_0001_0001"),
+    ],
+)
+def test_id_defect(bench: Any, code: str, identity: str) -> None:
+    """The files keep their names, so each of them is misnamed as well."""
+    bench.edit_row(ZH[0], rename(identity))
+    findings = bench.judge(identity)
+    assert {finding.code for finding in findings} == {code, "T1.AUDIO_NAME"}
+
+
+def test_a_missing_turn_changes_count_and_id(bench: Any) -> None:
+    bench.edit_row(ZH[0], lambda row: row["turns"].pop(1))
+    codes = {finding.code for finding in bench.judge(ZH[1])}
+    assert {"T1.TURN_COUNT", "T1.ID_DIGITS", "T1.TURN_ORDER"} <= codes
+
+
+def test_no_change_of_emotion(bench: Any) -> None:
+    bench.edit_row(ZH[0], turn(2, emotion="anger"))
+    codes = {finding.code for finding in bench.judge(ZH[1])}
+    assert codes == {"T1.EMOTION_CHANGE", "T1.REPLY_ADDS_EMOTION"}
+
+
+def test_missing_audio(bench: Any) -> None:
+    path = bench.root / "track1/train/zh/task2_3/task2_3_zh_0001_0001_2.wav"
+    path.unlink()
+    (finding,) = bench.judge(ZH[1])
+    assert finding.code == "T1.AUDIO_MISSING"
+    assert finding.file == "track1/train/zh/task2_3/task2_3_zh_0001_0001_2.wav"
+
+
+def test_every_track1_code_is_planted() -> None:
+    planted = {code for code, _, _ in DEFECTS} | {
+        "T1.ID_FORMAT",
+        "T1.ID_SHORT",
+        "T1.ID_DIGITS",
+        "T1.TURN_COUNT",
+        "T1.EMOTION_CHANGE",
+    }
+    assert planted == {code for code in CODES if code.startswith("T1.")}
