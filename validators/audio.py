@@ -43,10 +43,13 @@ class AudioVerdict:
     findings: tuple[Finding, ...]
 
 
-def judge_audio(judge: Judge, path: Path, thresholds: Thresholds, words: Words | None = None) -> AudioVerdict:
+def judge_audio(
+    judge: Judge, path: Path, thresholds: Thresholds, words: Words | None = None, *, copy: bool = False
+) -> AudioVerdict:
     """Everything about one file. ``words`` is given for a Track 1 turn: one utterance from edge to edge.
 
-    A file of the wrong container, rate or channel count is not measured any further.
+    A file of the wrong container, rate or channel count is not measured any further. Neither is a
+    ``copy`` of samples that another file's verdict has measured.
     """
     import soundfile
 
@@ -63,6 +66,8 @@ def judge_audio(judge: Judge, path: Path, thresholds: Thresholds, words: Words |
     samples = from_pcm16(mono)
     if not mono.any():
         return AudioVerdict(samples, rate, (judge.say("AUDIO.SILENT", "every sample is zero"),))
+    if copy:
+        return AudioVerdict(samples, rate, ())
     findings = [*_levels(judge, mono, samples, rate, thresholds), *_clicks(judge, samples, rate, thresholds)]
     if words is not None:
         findings += _turn(judge, samples, rate, words, thresholds)

@@ -117,7 +117,9 @@ def _tables(frame: polars.DataFrame, expectations: CatalogExpectations) -> dict[
     """The catalog and what is derived from it; only tables with rows, but for the quota cells."""
     utterances = frame.filter(polars.col("kind") == UTTERANCE)
     planned = expectations.items_per_cell
-    counted = frame.group_by("cell").agg(polars.col("item_id").n_unique().cast(polars.Int64).alias("items"))
+    counted = frame.group_by("cell").agg(
+        polars.col("item_id").drop_nulls().n_unique().cast(polars.Int64).alias("items")
+    )
     wanted = polars.DataFrame(
         {"cell": list(planned), "planned": list(planned.values())},
         schema={"cell": polars.String, "planned": polars.Int64},

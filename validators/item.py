@@ -62,7 +62,7 @@ def _sample(found: FoundItem, root: Path, thresholds: Thresholds, overlap: Overl
         if path is None:
             continue
         judge = Judge(AUDIO, found.id, found.files[role])
-        verdict = judge_audio(judge, path, thresholds)
+        verdict = judge_audio(judge, path, thresholds, copy=role == "clean")
         yield from verdict.findings
         if verdict.samples is not None:
             samples[role] = verdict.samples

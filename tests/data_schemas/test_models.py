@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,7 +49,7 @@ def install(folder: Path) -> None:
     (folder / "sub" / "b.json").write_bytes(b"{}")
 
 
-def test_the_shipped_table_pins_what_the_design_names() -> None:
+def test_the_shipped_table_pins_the_upstream_bytes() -> None:
     table = {entry.name: entry for entry in load_model_table(models.PACKAGED_TABLE)}
     pins = {name: {file.path: file.sha256 for file in entry.files} for name, entry in table.items()}
     assert pins["kokoro-v1.0-int8"] == {
@@ -60,7 +61,8 @@ def test_the_shipped_table_pins_what_the_design_names() -> None:
     assert pins["pyannote-segmentation"] == {
         "pytorch_model.bin": "0b5b3216d60a2d32fc086b47ea8c67589aaeb26b7e07fcbe620d6d0b83e209ea"
     }
-    assert pins["whisper-base-ct2"]["model.bin"] == ("d01c3014851c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9")
+    # upstream's published hash; the design notes have one digit of it wrong
+    assert pins["whisper-base-ct2"]["model.bin"] == ("d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9")
 
 
 def test_the_shipped_voices_are_8_chinese_and_28_english_of_one_shape() -> None:
@@ -125,7 +127,7 @@ def test_asking_again_reads_nothing_and_a_change_is_seen(tiny: Path) -> None:
 def test_unknown_names_list_the_known_ones(tiny: Path) -> None:
     with pytest.raises(ModelTableError, match="no model is named 'kokoro'; the table has tiny"):
         model_entry("kokoro")
-    with pytest.raises(ModelTableError, match="no file 'c'; it has 权重.bin, sub/b.json"):
+    with pytest.raises(ModelTableError, match=r"no file 'c'; it has 权重\.bin, sub/b\.json"):
         verified_path("tiny", "c")
 
 
@@ -182,7 +184,7 @@ def test_an_edited_table_is_read_again(tmp_path: Path) -> None:
         ({"group": "sometimes"}, "group"),
     ],
 )
-def test_an_entry_that_makes_no_sense_is_refused(change: dict[str, object], said: str) -> None:
+def test_an_entry_that_makes_no_sense_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         ModelEntry.model_validate(entry(**change))
 

@@ -75,7 +75,7 @@ def test_absent_npm_names_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_a_small_disk_names_place_and_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HUMDIAL_MODELS", str(tmp_path / "not" / "yet"))
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: usage._replace(free=10**9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10**9))
     check = check_disk()
     assert not check.ok
     assert f"1.0 GB free at {tmp_path / 'not' / 'yet'}" in check.detail

@@ -139,9 +139,7 @@ def test_planted_defect(bench: Any, code: str, item: str, damage: Damage) -> Non
 
 def _follows(code: str) -> set[str]:
     """A label whose text or place is wrong may no longer fit its sound either."""
-    return {"T2.SEGMENT_TEXT": {"AUDIO.TEXT_DURATION"}, "T2.PAUSE_LENGTH": {"TIMELINE.USER_ABSENT"}}.get(
-        code, set()
-    )
+    return {"T2.SEGMENT_TEXT": {"AUDIO.TEXT_DURATION"}, "T2.PAUSE_LENGTH": {"TIMELINE.USER_ABSENT"}}.get(code, set())
 
 
 def test_too_few_segments(bench: Any) -> None:
@@ -216,9 +214,7 @@ def test_speech_to_others_clean_file_follows_its_own_rule(bench: Any) -> None:
     assert list(judge_clean_file(judge, Task.SPEECH_TO_OTHERS, sentence, good)) == []
     clean_wrong = clean.copy()
     clean_wrong[7 * RATE] = 0.5
-    (finding,) = judge_clean_file(
-        judge, Task.SPEECH_TO_OTHERS, sentence, Channels(rate, None, clean_wrong, RATE)
-    )
+    (finding,) = judge_clean_file(judge, Task.SPEECH_TO_OTHERS, sentence, Channels(rate, None, clean_wrong, RATE))
     assert finding.code == "T2.CLEAN_FILE"
     assert finding.start == pytest.approx(7.0)
 

@@ -1,0 +1,156 @@
+"""Kokoro-82M v1.0 (int8 ONNX): natural Mandarin and English on a CPU.
+
+One onnxruntime thread per process: the bytes do not depend on load or core count, and worker
+processes scale better than threads (DESIGN.md "Speech").
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data_schemas.audio import Samples
+from data_schemas.models import model_entry, verified_path
+from data_schemas.speakers import Gender, Voice
+from data_schemas.tasks import Language
+from data_schemas.utterance import Provenance, SpeechRequest
+from generators.speech.engine import Control, EngineError, RawSpeech
+from generators.speech.phonemes import Phonemise, english_phonemes, mandarin_phonemes
+
+if TYPE_CHECKING:
+    from kokoro_onnx import Kokoro
+
+MODEL = "kokoro-v1.0-int8"
+MODEL_FILE = "kokoro-v1.0.int8.onnx"
+VOICES = "kokoro-voices"
+LICENSE = "Apache-2.0"
+SAMPLE_RATE = 24_000
+
+#: Voice names begin with the accent and the gender: zf_xiaoxiao is Mandarin, female.
+_LANGUAGE_OF: Mapping[str, Language] = {"z": Language.ZH, "a": Language.EN, "b": Language.EN}
+_GENDER_OF: Mapping[str, Gender] = {"f": "female", "m": "male"}
+_ESPEAK_LANGUAGE_OF: Mapping[str, str] = {"z": "en-us", "a": "en-us", "b": "en-gb"}
+#: Left out: af_nicole whispers; am_adam and am_santa have the lowest grades (F+, D-) of the model card.
+_UNUSED_VOICES = frozenset({"af_nicole", "am_adam", "am_santa"})
+#: The model rushes on inputs near its limit of 510 (model card, "Long texts"): split before that.
+_MAX_PHONEMES = 360
+_SENTENCE_PAUSE_S = 0.3
+_CLAUSE_PAUSE_S = 0.12
+_SPEED_RANGE = (0.5, 2.0)
+_STYLE_SHAPE = (-1, 1, 256)
+
+
+class KokoroEngine:
+    """Loads the verified model on first use; not shared between threads, one per process."""
+
+    name = "kokoro"
+    license = LICENSE
+    controls = frozenset({Control.SPEED})
+
+    @cached_property
+    def version(self) -> str:
+        """Runtime and phonemisers: with the weights they decide every sample."""
+        packages = ("kokoro-onnx", "onnxruntime", "misaki", "pypinyin", "jieba", "phonemizer", "espeakng-loader")
+        return "; ".join(f"{package} {version(package)}" for package in packages)
+
+    @property
+    def weights_sha256(self) -> str:
+        """Of the ONNX file; a voice is 0.5 MB beside it, pinned in the model table."""
+        return model_entry(MODEL).weights_sha256
+
+    def voices(self) -> tuple[Voice, ...]:
+        names = [Path(file.path).stem for file in model_entry(VOICES).files]
+        return tuple(
+            Voice(
+                id=name, engine=self.name, language=_LANGUAGE_OF[name[0]], gender=_GENDER_OF[name[1]], license=LICENSE
+            )
+            for name in sorted(names)
+            if name[0] in _LANGUAGE_OF and name not in _UNUSED_VOICES
+        )
+
+    def provenance(self, request: SpeechRequest) -> Provenance:
+        return Provenance(
+            engine=self.name,
+            engine_version=self.version,
+            model=model_entry(MODEL).title,
+            weights_sha256=self.weights_sha256,
+            license=LICENSE,
+            voice=request.voice,
+            seed=request.seed,
+        )
+
+    def synthesise(self, request: SpeechRequest) -> RawSpeech:
+        """24 kHz samples; long texts are split at sentence and phrase ends with a pause between."""
+        from kokoro_onnx.chunker import pause_after, split_phonemes
+
+        low, high = _SPEED_RANGE
+        if not low <= request.speed <= high:
+            raise EngineError(f"kokoro speaks at speeds from {low} to {high}, not {request.speed}; set speech.speed")
+        style = self._style(request)
+        pieces = split_phonemes(self.phonemes(request), _MAX_PHONEMES)
+        spoken: list[Samples] = []
+        for number, piece in enumerate(pieces, start=1):
+            samples, _ = self._model.create(
+                piece, style, speed=request.speed, is_phonemes=True, trim=len(pieces) > 1, lang="en-us"
+            )
+            spoken.append(np.asarray(samples, dtype=np.float32))
+            if number < len(pieces):
+                pause = pause_after(piece, _SENTENCE_PAUSE_S, _CLAUSE_PAUSE_S)
+                spoken.append(np.zeros(int(pause * SAMPLE_RATE), dtype=np.float32))
+        return RawSpeech(samples=np.concatenate(spoken), sample_rate=SAMPLE_RATE)
+
+    def phonemes(self, request: SpeechRequest) -> str:
+        """What the model is given for a request.
+
+        Raises:
+            EngineError: nothing in the text can be spoken.
+        """
+        accent = _ESPEAK_LANGUAGE_OF[request.voice[0]]
+
+        def latin(text: str) -> str:
+            return str(self._model.tokenizer.phonemize(text, accent))
+
+        if request.language is Language.ZH:
+            return mandarin_phonemes(request.spoken_text, self._pinyin, latin)
+        return english_phonemes(request.spoken_text, latin)
+
+    def _style(self, request: SpeechRequest) -> Samples:
+        """The voice's style vectors ``[510, 1, 256]``, checked against the table."""
+        known = {voice.id: voice for voice in self.voices()}
+        voice = known.get(request.voice)
+        if voice is None or voice.language is not request.language:
+            fitting = ", ".join(sorted(v.id for v in known.values() if v.language is request.language))
+            raise EngineError(f"kokoro has no {request.language} voice {request.voice!r}; it has {fitting}")
+        style: Samples = np.fromfile(verified_path(VOICES, f"{request.voice}.bin"), dtype=np.float32)
+        return style.reshape(_STYLE_SHAPE)
+
+    @cached_property
+    def _model(self) -> Kokoro:
+        import onnxruntime
+        from kokoro_onnx import Kokoro
+
+        path = verified_path(MODEL, MODEL_FILE)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with tempfile.TemporaryDirectory() as folder:
+            voices = Path(folder) / "none.npz"  # voices are passed as arrays; the class wants a file
+            np.savez(voices, none=np.zeros(_STYLE_SHAPE[1:], dtype=np.float32))
+            return Kokoro.from_session(session, str(voices))
+
+    @cached_property
+    def _pinyin(self) -> Phonemise:
+        import jieba
+        from misaki.zh import ZHG2P
+
+        jieba.setLogLevel(logging.WARNING)
+        g2p = ZHG2P()  # version None is the alphabet of v1.0; "1.1" belongs to the later zh model
+        return lambda text: str(g2p(text)[0])
