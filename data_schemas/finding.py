@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from data_schemas.base import Record
@@ -26,3 +27,8 @@ class Finding(Record):
     value: float | None = None
     threshold: float | None = None
     validator: str  # "<module>/<version>"
+
+
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
+    """By item, code, time and words: the order findings are published and shown in."""
+    return sorted(findings, key=lambda finding: (finding.item, finding.code, finding.start or 0.0, finding.message))

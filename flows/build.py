@@ -21,7 +21,7 @@ from data_schemas.utterance import Utterance
 from flows import jobs
 from flows.config import BuildConfig
 from flows.errors import QuotaShort
-from flows.orchestration import end_stale_servers, record_servers
+from flows.orchestration import end_stale_servers, quiet_libraries, record_servers
 from flows.pool import WorkerPool
 from flows.prepare import Prepared
 from flows.progress import Reporter
@@ -67,6 +67,7 @@ class Build:
         from prefect import flow
         from prefect.task_runners import ThreadPoolTaskRunner
 
+        quiet_libraries()
         servers = self.config.work_dir / SERVERS_FILE
         end_stale_servers(servers)
         started = time.monotonic()

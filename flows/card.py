@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from data_schemas.tasks import Track
-from flows.code_version import code_version
 from flows.config import BuildConfig
 from flows.prepare import Prepared
 from flows.reconcile import CellCount
@@ -61,7 +60,7 @@ def dataset_card(
     table = header + "\n".join("| " + " | ".join(str(value) for value in row) + " |" for row in summary_rows(counts))
     return _CARD.format(
         name=config.name,
-        version=code_version(),
+        version=prepared.code,
         packs=", ".join(config.scripts.pack),
         engine=prepared.engine.name,
         engine_version=prepared.engine.version,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -140,7 +142,14 @@ def _console() -> Console:
 def main() -> None:
     """Entry point: known errors become one sentence on standard error and an exit status."""
     prepare_environment()
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run_guarded(app))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """A polite kill is a Ctrl-C."""
+    del number, frame
+    raise KeyboardInterrupt
 
 
 def run_guarded(command: Callable[..., Any]) -> int:

@@ -10,26 +10,23 @@ from rich.console import Console
 from rich.table import Table
 
 from data_schemas.base import write_jsonl
-from data_schemas.finding import Severity
-from flows.build import Build
-from flows.config import load_config
-from flows.doctor import run_checks
+from data_schemas.finding import Severity, sort_findings
 from flows.errors import EXIT_FAILED, ResourceError, TargetError
-from flows.estimate import print_estimate
-from flows.model_fetch import fetch_models, list_models, verify_models
 from flows.pool import default_workers
-from flows.prepare import check_disk, prepare
 from flows.progress import progress_display
-from flows.publish import check_target, sort_findings
 from flows.report import print_next_commands, print_report
-from validators.directory import validate_root
-from validators.thresholds import Thresholds
 
 SHOWN_FINDINGS = 20
 
 
 def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console: Console) -> None:
     """``humdial build``."""
+    from flows.build import Build
+    from flows.config import load_config
+    from flows.estimate import print_estimate
+    from flows.prepare import check_disk, prepare
+    from flows.publish import check_target
+
     config = load_config(path, overrides)
     if dry_run:
         print_estimate(config, prepare(config, path.parent, need_models=False), console)
@@ -62,6 +59,9 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
 
 def validate_command(root: Path, overlap: bool, output: Path | None, workers: int, console: Console) -> None:
     """``humdial validate``."""
+    from validators.directory import validate_root
+    from validators.thresholds import Thresholds
+
     if not root.is_dir():
         raise TargetError(f"{root}: no such directory")
     with progress_display(console) as reporter:
@@ -95,6 +95,8 @@ def validate_command(root: Path, overlap: bool, output: Path | None, workers: in
 
 def doctor_command(console: Console) -> None:
     """``humdial doctor``."""
+    from flows.doctor import run_checks
+
     checks = run_checks()
     for check in checks:
         console.print(
@@ -110,6 +112,8 @@ def doctor_command(console: Console) -> None:
 
 def models_list_command(console: Console) -> None:
     """``humdial models list``."""
+    from flows.model_fetch import list_models
+
     table = Table()
     for heading in ("name", "licence", "used by", "MB", "state"):
         table.add_column(heading)
@@ -120,11 +124,15 @@ def models_list_command(console: Console) -> None:
 
 def models_fetch_command(names: tuple[str, ...], console: Console) -> None:
     """``humdial models fetch``."""
+    from flows.model_fetch import fetch_models
+
     fetch_models(names, lambda text: console.print(text, markup=False, soft_wrap=True))
 
 
 def models_verify_command(names: tuple[str, ...], console: Console) -> None:
     """``humdial models verify``."""
+    from flows.model_fetch import verify_models
+
     problems = verify_models(names)
     for problem in problems:
         console.print(problem, markup=False, soft_wrap=True)

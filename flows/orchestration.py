@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -17,7 +18,7 @@ PREFECT_ENVIRONMENT: dict[str, str] = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
-    "PREFECT_LOGGING_LEVEL": "ERROR",
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
@@ -39,6 +40,12 @@ def prepare_environment() -> None:
     """Fill in defaults for Prefect, thread pools and Great Expectations; never overrides the user's."""
     for name, value in (PREFECT_ENVIRONMENT | THREAD_ENVIRONMENT | {"GX_ANALYTICS_ENABLED": "false"}).items():
         os.environ.setdefault(name, value)
+
+
+def quiet_libraries() -> None:
+    """Libraries that chat at INFO level through Prefect's handlers speak only of trouble."""
+    for name in ("great_expectations", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def record_servers(file: Path) -> None:

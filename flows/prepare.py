@@ -7,10 +7,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from generators.speech.casting import cast_speakers
-from generators.speech.engine import SpeechEngine
-from generators.speech.registry import create_engine
-
 from data_schemas.base import dump_json
 from data_schemas.models import ModelEntry, load_model_table, verified_files
 from data_schemas.plan import DialoguePlan, QuotaCell
@@ -26,6 +22,9 @@ from generators.plans.quotas import expand
 from generators.scripts.pack import PackWriter
 from generators.scripts.packs import load_packs
 from generators.scripts.writer import ScriptWriter
+from generators.speech.casting import cast_speakers
+from generators.speech.engine import SpeechEngine
+from generators.speech.registry import create_engine
 
 OVERLAP_MODEL = "pyannote-segmentation"
 
@@ -49,6 +48,7 @@ class Prepared:
     outlines: ScriptOutlines
     plans: tuple[DialoguePlan, ...]
     models: tuple[ModelEntry, ...]
+    code: str  # code_version() when the build began
     identity: str
 
 
@@ -72,6 +72,7 @@ def prepare(config: BuildConfig, base_dir: Path, need_models: bool = True) -> Pr
     speakers = cast_speakers(engine.voices(), languages, config.speech.casting, config.seed)
     outlines = ScriptOutlines(scripts, config.seed)
     plans = plan_items(quota, outlines, speakers, config.seed, round=0, first_index={})
+    code = code_version()
     return Prepared(
         engine=engine,
         writer=PackWriter(scripts),
@@ -81,7 +82,8 @@ def prepare(config: BuildConfig, base_dir: Path, need_models: bool = True) -> Pr
         outlines=outlines,
         plans=plans,
         models=models,
-        identity=build_identity(config, engine, models, scripts),
+        code=code,
+        identity=build_identity(config, engine, models, scripts, code),
     )
 
 
@@ -116,11 +118,12 @@ def build_identity(
     engine: SpeechEngine,
     models: tuple[ModelEntry, ...],
     scripts: tuple[Script, ...],
+    code: str,
 ) -> str:
     """Hash over all that decides the bytes of an item besides its plan."""
     parts = [
         config.recipe_sha256(),
-        code_version(),
+        code,
         engine.name,
         engine.version,
         engine.weights_sha256,

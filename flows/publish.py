@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_schemas.base import write_jsonl
-from data_schemas.finding import Finding, Severity
+from data_schemas.finding import Severity, sort_findings
 from data_schemas.item import Item
 from data_schemas.layouts.base import Layout
 from data_schemas.layouts.writer import write_items
@@ -181,10 +181,6 @@ def catalog_expectations(config: BuildConfig, counts: tuple[CellCount, ...]) -> 
     )
 
 
-def sort_findings(findings: Sequence[Finding]) -> list[Finding]:
-    return sorted(findings, key=lambda finding: (finding.item, finding.code, finding.start or 0.0, finding.message))
-
-
 def make_lock(config: BuildConfig, prepared: Prepared, counts: tuple[CellCount, ...], root: Path) -> DatasetLock:
     """The lock of everything below ``root``. Holds no time and no place, so that a rebuild equals it."""
     entries = tuple(
@@ -198,7 +194,7 @@ def make_lock(config: BuildConfig, prepared: Prepared, counts: tuple[CellCount, 
         name=config.name,
         seed=config.seed,
         config=config.recipe(),
-        code_version=code_version(),
+        code_version=prepared.code,
         engines=(
             LockedEngine(
                 name=prepared.engine.name,

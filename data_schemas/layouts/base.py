@@ -10,6 +10,8 @@ from data_schemas.base import Record, RecordError
 from data_schemas.item import Item
 from data_schemas.tasks import Language, Split, Task, Track
 
+_NAME_MAX_BYTES = 255  # NAME_MAX of ext4, XFS, APFS and NTFS
+
 
 class FoundItem(Record):
     """One item read from a data set's directory, ours or not.
@@ -78,10 +80,16 @@ def inside(root: Path, relative: str) -> Path:
     """Resolve a path that came from data; it must stay below ``root``.
 
     Raises:
-        RecordError: for an absolute path or one that leaves the root.
+        RecordError: for an absolute path, one that leaves the root, or one that no file can have.
     """
     base = root.resolve()
-    target = (base / relative).resolve()
+    try:
+        target = (base / relative).resolve()
+        too_long = any(len(part.encode("utf-8")) > _NAME_MAX_BYTES for part in target.parts)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"path {relative!r} cannot be the name of a file: {error}") from error
+    if too_long:
+        raise RecordError(f"path {relative!r} holds a name longer than {_NAME_MAX_BYTES} bytes; shorten it")
     if Path(relative).is_absolute() or not target.is_relative_to(base):
         raise RecordError(f"path {relative!r} leaves {root}; paths in a data set are relative and stay inside it")
     return target

@@ -9,6 +9,7 @@ from pathlib import Path
 from data_schemas.base import RecordError
 
 _BOM = b"\xef\xbb\xbf"
+_SURROGATE = rb"\ud"
 
 
 def read_rows(path: Path, problems: list[RecordError] | None) -> Iterator[tuple[int, dict[str, object]]]:
@@ -23,14 +24,19 @@ def read_rows(path: Path, problems: list[RecordError] | None) -> Iterator[tuple[
     with path.open("rb") as handle:
         for number, raw in enumerate(handle, start=1):
             try:
-                yield number, _parse(raw, f"{path}:{number}")
+                yield number, parse_row(raw, f"{path}:{number}")
             except RecordError as error:
                 if problems is None:
                     raise
                 problems.append(error)
 
 
-def _parse(raw: bytes, where: str) -> dict[str, object]:
+def parse_row(raw: bytes, where: str) -> dict[str, object]:
+    """One line of a manifest as it stands in the file; ``where`` names it in the error.
+
+    Raises:
+        RecordError: the line is not a JSON object that can be read and written again.
+    """
     if raw.startswith(_BOM):
         raise RecordError(f"{where}: starts with a byte-order mark; save the file as UTF-8 without BOM")
     if not raw.strip():
@@ -41,6 +47,19 @@ def _parse(raw: bytes, where: str) -> dict[str, object]:
         raise RecordError(f"{where}: not UTF-8 ({error.reason} at byte {error.start}); convert the file") from error
     except ValueError as error:
         raise RecordError(f"{where}: not JSON ({error}); one object per line") from error
+    except RecursionError as error:
+        raise RecordError(f"{where}: nested too deeply to be a row; remove the line") from error
     if not isinstance(value, dict):
         raise RecordError(f"{where}: must be a JSON object, not {type(value).__name__}")
+    if _SURROGATE in raw.lower() and not _is_text(value):
+        raise RecordError(f"{where}: holds half of a surrogate pair, which is no character; rewrite the text")
     return value
+
+
+def _is_text(value: object) -> bool:
+    """Whether every string in a JSON value can be written as UTF-8."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -143,6 +143,6 @@ def _files(folder: str, name: str, directory: Path, root: Path) -> dict[str, str
     if TASK_OF_FOLDER[directory.name] not in NO_CLEAN:
         files["clean"] = f"{folder}/clean_{name}.wav"
     assistant = f"{folder}_model/{name}.wav"
-    if (root / assistant).is_file():
+    if SCENE_ID.match(name) and (root / assistant).is_file():
         files["assistant"] = assistant
     return files

@@ -20,7 +20,7 @@ Transitions = dict[Emotion, dict[Emotion, float]]
 
 #: Relative weights of intensities 1, 2 and 3: stories are told about middling to strong feelings (CHOICE).
 INTENSITY_WEIGHTS: tuple[float, ...] = (0.2, 0.45, 0.35)
-#: First-turn weight of neutral against each other emotion (CHOICE: one story in eight opens calmly).
+#: First-turn weight of neutral; every other emotion weighs 1 (CHOICE: one story in seven opens calmly).
 OPENING_NEUTRAL_WEIGHT = 1.0
 
 DEFAULT_DOMAINS: tuple[str, ...] = (
@@ -156,7 +156,7 @@ def draw_intensity(emotion: Emotion, rng: np.random.Generator) -> int:
 
 
 def _opening_weights() -> dict[Emotion, float]:
-    return dict.fromkeys(Emotion, OPENING_NEUTRAL_WEIGHT)
+    return dict.fromkeys(Emotion, 1.0) | {Emotion.NEUTRAL: OPENING_NEUTRAL_WEIGHT}
 
 
 def _choose(weights: dict[Emotion, float], rng: np.random.Generator) -> Emotion:

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 
 from data_schemas.plan import DialoguePlan, Outline, QuotaCell
 from data_schemas.randomness import named_generator
+from data_schemas.script import DUPLEX_TURNS
 from data_schemas.speakers import Speaker
-from data_schemas.tasks import Language, Role, Task, Track
+from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Task, Track
 from generators.plans.outlines import OutlineSource
 from generators.plans.quotas import QuotaImpossible
 
 THIRD_PARTY_TASKS = frozenset({Task.THIRD_PARTY_BEFORE, Task.THIRD_PARTY_AFTER})
 MAX_INDEX = 9999  # four digits in every item id
+#: Every (task, turns) there can be, in a fixed order.
+_PLACES = tuple((task, turns) for task in Task for turns in TURNS_OF_TASK.get(task, (DUPLEX_TURNS,)))
 FirstIndex = Mapping[tuple[Track, Language], int]
 
 
@@ -63,8 +66,7 @@ def choose_users(
     pool = [s for s in speakers if _belongs(s, cell) and s.role is Role.USER]
     if not pool:
         raise QuotaImpossible(f"speech.casting: no user voice for {cell.language} in {cell.split}")
-    pool.sort(key=lambda speaker: speaker.number)
-    named_generator(seed, f"{cell.key}/{round}", "user-order").shuffle(pool)
+    pool = _rotation(pool, cell, seed, round)
     used: Counter[int] = Counter()
     chosen: dict[int, Speaker] = {}
     # Outlines that ask for a gender choose first; the free ones then even the use out.
@@ -81,6 +83,22 @@ def choose_users(
         used[speaker.number] += 1
         chosen[position] = speaker
     return tuple(chosen[position] for position in range(len(outlines)))
+
+
+def _rotation(pool: Sequence[Speaker], cell: QuotaCell, seed: int, round: int) -> list[Speaker]:
+    """Users in the order a cell takes them: genders alternate, and every cell starts one person further.
+
+    One seeded order per language and split, started by the cell's place among all cells: small
+    cells share the work evenly, and changing one quota moves nobody in another cell.
+    """
+    order: list[tuple[float, str, Speaker]] = []
+    for gender in sorted({speaker.gender for speaker in pool}):
+        group = sorted((one for one in pool if one.gender == gender), key=lambda one: one.number)
+        named_generator(seed, f"{cell.language}/{cell.split}/{gender}", "user-order").shuffle(group)
+        order += [((place + 0.5) / len(group), gender, one) for place, one in enumerate(group)]
+    ordered = [one for _, _, one in sorted(order, key=lambda entry: entry[:2])]
+    start = (_PLACES.index((cell.task, cell.turns)) + round) % len(ordered)
+    return ordered[start:] + ordered[:start]
 
 
 def _plan(

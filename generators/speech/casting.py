@@ -1,109 +1,171 @@
-"""Casting: which voice is which speaker, in which role and split."""
+"""Who is who: voices of an engine become users, assistants and third parties of a split.
+
+A voice belongs to one split and, as user or assistant, to one role: nobody heard in training is
+heard in development, and the assistant is never the voice of a user. Third parties are the users'
+voices of the same split under numbers of their own; the planner never pairs one voice with itself.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
+from pydantic import Field
+
+from data_schemas.base import Record
 from data_schemas.randomness import named_generator
 from data_schemas.speakers import Gender, Speaker, Voice
 from data_schemas.tasks import Language, Role, Split
 from generators.speech.engine import EngineError
-from generators.speech.settings import CastingSettings
 
-GENDERS: tuple[Gender, ...] = ("female", "male")
+_GENDERS: tuple[Gender, ...] = ("female", "male")
+_MIN_USERS = len(_GENDERS)  # scripts may ask for a user of either gender
+_NEAR_MATCHES = 3
+
+Cast = Mapping[tuple[Split, Role], tuple[str, ...]]
 
 
-class CastingError(EngineError):
-    """The engine's voices do not suffice. One sentence with the way out."""
+class SplitCast(Record):
+    """Voices of one split, by name; an empty list is filled automatically."""
+
+    users: tuple[str, ...] = ()
+    assistants: tuple[str, ...] = ()
+
+
+class LanguageCast(Record):
+    """Voices of one language."""
+
+    train: SplitCast = SplitCast()
+    dev: SplitCast = SplitCast()
+
+    def split(self, split: Split) -> SplitCast:
+        return self.train if split is Split.TRAIN else self.dev
+
+
+class CastingSettings(Record):
+    """Who speaks. Without any names every voice of the engine is cast automatically."""
+
+    zh: LanguageCast = LanguageCast()
+    en: LanguageCast = LanguageCast()
+    #: automatic: share of the user voices that go to dev (at least one of each gender)
+    dev_share: float = Field(default=0.3, gt=0.0, lt=1.0)
+    #: automatic: assistant voices per split
+    assistants: int = Field(default=1, ge=1, le=20)
+
+    def language(self, language: Language) -> LanguageCast:
+        return self.zh if language is Language.ZH else self.en
 
 
 def cast_speakers(
-    voices: Sequence[Voice], languages: Sequence[Language], settings: CastingSettings, seed: int
+    voices: Sequence[Voice], languages: Iterable[Language], settings: CastingSettings, seed: int
 ) -> tuple[Speaker, ...]:
-    """Speakers for every language, numbered from 1 per language; every voice stays in one split.
+    """Speakers of every language, split and role, the same for the same arguments.
 
-    Users and assistants have different voices. Third parties speak with the user voices of their
-    split under numbers of their own; the planner never pairs a user with itself.
+    Numbers (the group digits of item ids) count from 1 in each language: users, assistants, third
+    parties, each with train before dev.
 
     Raises:
-        CastingError: a named voice the engine does not have, or too few voices.
+        EngineError: too few voices, an unknown voice, or one named twice; the sentence names the setting.
     """
     speakers: list[Speaker] = []
-    for language in sorted(languages):
-        pool = choose_voices(voices, language, settings)
-        shares = share_out(pool, language, settings, seed)
-        number = 0
-        for split, role, voice in shares:
-            number += 1
-            speakers.append(
-                Speaker(
-                    number=number, language=language, gender=voice.gender, split=split, role=role, voice=voice.id
-                )
-            )
+    for language in languages:
+        own = sorted((voice for voice in voices if voice.language is language), key=lambda voice: voice.id)
+        cast = _cast_language(own, language, settings, seed)
+        genders = {voice.id: voice.gender for voice in own}
+        speakers += _numbered(cast, language, genders)
     return tuple(speakers)
 
 
-def choose_voices(voices: Sequence[Voice], language: Language, settings: CastingSettings) -> tuple[Voice, ...]:
-    """The voices of a language that the settings allow, by id.
+def _numbered(cast: Cast, language: Language, genders: Mapping[str, Gender]) -> list[Speaker]:
+    rows = [
+        (split, role, voice)
+        for role, pool in ((Role.USER, Role.USER), (Role.ASSISTANT, Role.ASSISTANT), (Role.THIRD_PARTY, Role.USER))
+        for split in Split
+        for voice in cast[split, pool]
+    ]
+    return [
+        Speaker(number=number, language=language, gender=genders[voice], split=split, role=role, voice=voice)
+        for number, (split, role, voice) in enumerate(rows, start=1)
+    ]
 
-    Raises:
-        CastingError: naming the unknown voice and the nearest known ones.
-    """
-    known = {voice.id: voice for voice in voices if voice.language is language}
-    wanted = settings.voices.get(language, ())
-    if not wanted:
-        return tuple(known[name] for name in sorted(known))
-    for name in wanted:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
-            raise CastingError(
-                f"speech.casting.voices.{language}: the engine has no {language} voice {name!r}; "
-                f"nearest: {', '.join(near) or 'none'}"
+
+def _cast_language(voices: Sequence[Voice], language: Language, settings: CastingSettings, seed: int) -> Cast:
+    named = _named(voices, language, settings.language(language))
+    taken = {voice for pool in named.values() for voice in pool}
+    free = _Free(voices, taken, seed, language)
+    cast: dict[tuple[Split, Role], tuple[str, ...]] = dict(named)
+    for split in Split:
+        if not cast[split, Role.ASSISTANT]:
+            cast[split, Role.ASSISTANT] = free.take(settings.assistants, f"assistants of {language} {split}")
+    automatic = [split for split in (Split.DEV, Split.TRAIN) if not cast[split, Role.USER]]
+    for split in automatic:
+        last = split is automatic[-1]
+        share = settings.dev_share if split is Split.DEV else 1.0 - settings.dev_share
+        count = len(free) if last else math.floor(share * len(free))
+        cast[split, Role.USER] = free.take(max(_MIN_USERS, count), f"users of {language} {split}")
+    for split in Split:
+        _check_genders(cast[split, Role.USER], {voice.id: voice.gender for voice in voices}, language, split)
+    return cast
+
+
+def _named(
+    voices: Sequence[Voice], language: Language, chosen: LanguageCast
+) -> dict[tuple[Split, Role], tuple[str, ...]]:
+    """The voices the configuration names, checked."""
+    known = [voice.id for voice in voices]
+    seen: dict[str, str] = {}
+    named: dict[tuple[Split, Role], tuple[str, ...]] = {}
+    for split in Split:
+        for role, field in ((Role.USER, "users"), (Role.ASSISTANT, "assistants")):
+            pool: tuple[str, ...] = getattr(chosen.split(split), field)
+            where = f"speech.casting.{language}.{split}.{field}"
+            for voice in pool:
+                if voice not in known:
+                    near = difflib.get_close_matches(voice, known, n=_NEAR_MATCHES, cutoff=0.0)
+                    raise EngineError(
+                        f"{where}: the engine has no {language} voice {voice!r}; "
+                        f"{'did you mean ' + ', '.join(near) + '?' if near else 'it has none for this language'}"
+                    )
+                if voice in seen:
+                    raise EngineError(f"{where}: voice {voice!r} is already in {seen[voice]}; a voice has one place")
+                seen[voice] = where
+            named[split, role] = pool
+    return named
+
+
+class _Free:
+    """Voices not yet cast, handed out so that genders stay even."""
+
+    def __init__(self, voices: Sequence[Voice], taken: set[str], seed: int, language: Language) -> None:
+        self._pools: dict[Gender, list[str]] = {
+            gender: [voice.id for voice in voices if voice.gender == gender and voice.id not in taken]
+            for gender in _GENDERS
+        }
+        for gender, pool in self._pools.items():
+            named_generator(seed, f"{language}/{gender}", "casting").shuffle(pool)
+        self._language = language
+
+    def __len__(self) -> int:
+        return sum(len(pool) for pool in self._pools.values())
+
+    def take(self, count: int, purpose: str) -> tuple[str, ...]:
+        """``count`` voices, always from the gender with more left."""
+        if len(self) < count:
+            raise EngineError(
+                f"speech.casting: the engine has too few {self._language} voices: {len(self)} left for {count} {purpose}; "
+                "choose an engine with more voices or name them in the configuration"
             )
-    return tuple(known[name] for name in wanted)
+        return tuple(self._next() for _ in range(count))
+
+    def _next(self) -> str:
+        return max(self._pools.values(), key=len).pop()
 
 
-def share_out(
-    pool: Sequence[Voice], language: Language, settings: CastingSettings, seed: int
-) -> tuple[tuple[Split, Role, Voice], ...]:
-    """Deal the voices: both genders among the users of each split, assistants, then third parties.
-
-    Raises:
-        CastingError: fewer voices than (2 users + assistants) per split, or a gender is missing.
-    """
-    least = 2 * (len(GENDERS) + settings.assistants)
-    if len(pool) < least:
-        raise CastingError(
-            f"speech.casting: {len(pool)} {language} voices are too few; two users and {settings.assistants} "
-            f"assistant(s) in each split need {least}. Add voices or lower speech.casting.assistants"
+def _check_genders(pool: Sequence[str], genders: Mapping[str, Gender], language: Language, split: Split) -> None:
+    missing = [gender for gender in _GENDERS if all(genders[voice] != gender for voice in pool)]
+    if missing:
+        raise EngineError(
+            f"speech.casting: users of {language} {split} ({', '.join(pool)}) have no {missing[0]} voice and scripts "
+            f"may ask for one; name one in speech.casting.{language}.{split}.users or use an engine that has one"
         )
-    decks = {gender: [voice for voice in pool if voice.gender == gender] for gender in GENDERS}
-    for gender, deck in decks.items():
-        deck.sort(key=lambda voice: voice.id)
-        named_generator(seed, f"{language}/{gender}", "casting").shuffle(deck)
-    users: dict[Split, list[Voice]] = {split: [] for split in Split}
-    for split in Split:
-        for gender in GENDERS:
-            if not decks[gender]:
-                raise CastingError(
-                    f"speech.casting: no {gender} {language} voice is left for the users of {split}; "
-                    "list more voices under speech.casting.voices"
-                )
-            users[split].append(decks[gender].pop())
-    assistants = {split: [_from_larger(decks) for _ in range(settings.assistants)] for split in Split}
-    limits = {Split.TRAIN: settings.train_users, Split.DEV: settings.dev_users}
-    for split in Split:
-        while len(users[split]) < limits[split] and any(decks.values()):
-            fewer = min(GENDERS, key=lambda gender: sum(voice.gender == gender for voice in users[split]))
-            users[split].append(decks[fewer].pop() if decks[fewer] else _from_larger(decks))
-    dealt: list[tuple[Split, Role, Voice]] = []
-    for split in Split:
-        dealt += [(split, Role.USER, voice) for voice in users[split]]
-        dealt += [(split, Role.ASSISTANT, voice) for voice in assistants[split]]
-        dealt += [(split, Role.THIRD_PARTY, voice) for voice in users[split]]
-    return tuple(dealt)
-
-
-def _from_larger(decks: dict[Gender, list[Voice]]) -> Voice:
-    return decks[max(GENDERS, key=lambda gender: len(decks[gender]))].pop()

@@ -19,12 +19,13 @@ from generators.speech.letters import letter_names
 WORDS_PER_MINUTE = 175
 _MODEL = "espeak-ng formant synthesis"
 _LICENSE = "GPL-3.0-or-later"
-#: Base voices by language; variants change vocal tract and pitch, so they count as people.
+#: Base voices by language; variants change vocal tract and pitch, so they count as people. All variants
+#: here are without ``breath`` (f2, f3 and f5 have it), which is not repeatable, see ``espeak_library``.
 _BASES: Mapping[Language, tuple[str, ...]] = {Language.ZH: ("cmn",), Language.EN: ("en-us", "en-gb")}
 #: British English is the voice file "en"; the library does not take its language code as a name.
 _LIBRARY_NAMES: Mapping[str, str] = {"en-gb": "en"}
 _VARIANTS: Mapping[Gender, tuple[str, ...]] = {
-    "female": ("f1", "f2", "f3", "f4", "f5"),
+    "female": ("f1", "f4", "Andrea", "Annie", "anika", "belinda", "linda", "steph"),
     "male": ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8"),
 }
 

@@ -45,7 +45,9 @@ def finish(raw: RawSpeech, request: SpeechRequest) -> FinishedSpeech:
     """
     name = f"engine {request.engine}, voice {request.voice}, text {request.spoken_text!r}"
     if not len(raw.samples) or not np.isfinite(raw.samples).all():
-        raise EngineError(f"{name}: {'no samples' if not len(raw.samples) else 'samples that are not numbers'} came out")
+        raise EngineError(
+            f"{name}: {'no samples' if not len(raw.samples) else 'samples that are not numbers'} came out"
+        )
     samples = _without_dc(_resample(raw.samples, raw.sample_rate))
     spans = speech_spans(samples)
     if not spans:

@@ -117,7 +117,7 @@ class KokoroEngine:
         def latin(text: str) -> str:
             return str(self._model.tokenizer.phonemize(text, accent))
 
-        if request.language is Language.ZH:
+        if request.language == Language.ZH:
             return mandarin_phonemes(request.spoken_text, self._pinyin, latin)
         return english_phonemes(request.spoken_text, latin)
 

@@ -15,7 +15,9 @@ ENGLISH_INITIALISMS = frozenset(
 #: Read as words although written in capitals, in Mandarin text, where every other run of capitals is spelled.
 MANDARIN_WORDS = frozenset("NASA NATO UNESCO OPEC COSPLAY IKEA NIKE ZARA EMO".split())
 #: Written small and still spelled in Mandarin text.
-_MANDARIN_SMALL = re.compile(r"(?<![A-Za-z])(vip|ppt|ktv|ceo|cpu|usb|dna|gps|diy|pk|hr|ai|ip|pc|tv|dj|mv|ok|pdf|vr)(?![A-Za-z])")
+_MANDARIN_SMALL = re.compile(
+    r"(?<![A-Za-z])(vip|ppt|ktv|ceo|cpu|usb|dna|gps|diy|pk|hr|ai|ip|pc|tv|dj|mv|ok|pdf|vr)(?![A-Za-z])"
+)
 #: Sounds people write without a vowel.
 _INTERJECTIONS = frozenset("HM HMM MM MMM SH SHH PSST BRR BRRR GRR GRRR PFFT TSK ZZZ NTH MR MRS MS DR ST VS".split())
 

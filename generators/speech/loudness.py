@@ -29,7 +29,9 @@ def integrated_loudness(samples: Samples, sample_rate: int) -> float:
         samples = np.tile(samples, math.ceil(needed / len(samples)))
     if not samples.any():
         return -math.inf
-    return float(pyloudnorm.Meter(sample_rate, block_size=GATING_BLOCK_S).integrated_loudness(samples.astype(np.float64)))
+    return float(
+        pyloudnorm.Meter(sample_rate, block_size=GATING_BLOCK_S).integrated_loudness(samples.astype(np.float64))
+    )
 
 
 def peak_dbfs(samples: Samples) -> float:

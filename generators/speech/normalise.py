@@ -32,7 +32,7 @@ def normalise(text: str, language: Language) -> str:
     """
     text = _KEYCAP.sub(" ", strip_tags(text))
     text = _decimal_digits(" ".join(text.split()))
-    spoken = normalise_zh(text) if language is Language.ZH else normalise_en(text)
+    spoken = normalise_zh(text) if language == Language.ZH else normalise_en(text)
     return _drop_unspoken(spoken)
 
 

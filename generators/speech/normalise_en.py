@@ -56,7 +56,14 @@ _CURRENCIES: Mapping[str, tuple[str, str, str, str]] = {
     "¥": ("yuan", "yuan", "fen", "fen"),
     "￥": ("yuan", "yuan", "fen", "fen"),
 }
-_SCALES: Mapping[str, str] = {"k": "thousand", "K": "thousand", "m": "million", "M": "million", "bn": "billion", "B": "billion"}
+_SCALES: Mapping[str, str] = {
+    "k": "thousand",
+    "K": "thousand",
+    "m": "million",
+    "M": "million",
+    "bn": "billion",
+    "B": "billion",
+}
 _CENTS_DIGITS = 2
 
 _NUMBER = r"\d+(?:\.\d+)?"

@@ -23,7 +23,9 @@ _MEASURES = (
 _TWO = re.compile(rf"(?<![零一二三四五六七八九十百千万亿点第幺两])二(?=(?:多|来|几)?(?:{_MEASURES}))")
 _TWO_BEFORE_BIG = re.compile(r"(?<![十第点零一二三四五六七八九百])二(?=[千万亿])")
 _NOT_TWO = re.compile(r"两(?=手车|手房|手烟|把手|百五(?!十|百|千|万)|分之|点[零一二三四五六七八九])")
-_CLOCK_TWO = re.compile(r"(?<![零一二三四五六七八九十百千万点第])二(?=点(?:钟|半|多|整|左右|[零一二三四五]?十?[零一二三四五六七八九]?分|一刻|三刻))")
+_CLOCK_TWO = re.compile(
+    r"(?<![零一二三四五六七八九十百千万点第])二(?=点(?:钟|半|多|整|左右|[零一二三四五]?十?[零一二三四五六七八九]?分|一刻|三刻))"
+)
 
 #: Longest first: a unit ends where no further letter follows.
 _UNITS: Mapping[str, str] = {
@@ -37,7 +39,15 @@ _UNITS: Mapping[str, str] = {
 _UNIT = re.compile(
     r"(?<=\d)\s*(" + "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True)) + r")(?![A-Za-z0-9²³])"
 )
-_CURRENCIES: Mapping[str, str] = {"￥": "元", "¥": "元", "RMB": "元", "$": "美元", "US$": "美元", "£": "英镑", "€": "欧元"}
+_CURRENCIES: Mapping[str, str] = {
+    "￥": "元",
+    "¥": "元",
+    "RMB": "元",
+    "$": "美元",
+    "US$": "美元",
+    "£": "英镑",
+    "€": "欧元",
+}
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _RANGE_SIGN = r"\s*[-~～–—−至]\s*"

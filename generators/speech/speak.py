@@ -1,45 +1,54 @@
-"""Say one planned utterance: from the store, or by the engine and then into the store."""
+"""Say one planned utterance, or find it in the store."""
 
 from __future__ import annotations
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.audio import Samples
 from data_schemas.base import Record
 from data_schemas.utterance import SpeechRequest, Utterance
-from generators.speech.engine import SpeechEngine
-from generators.speech.finish import finish
+from generators.speech.engine import EngineError, SpeechEngine
+from generators.speech.finish import FINISH_VERSION, finish
 from generators.speech.requests import PlannedUtterance
 from generators.store import AudioEntry, AudioFacts, Store, key_of
 
-#: Raised when ``finish`` changes what it makes of the same raw samples.
-FINISH_VERSION = 1
 
-
-class _StoreKey(Record):
-    """All that decides the stored samples."""
+class AudioRecipe(Record):
+    """All that determines stored samples: the request and the versions of what carries it out."""
 
     request: SpeechRequest
     engine_version: str
-    finish_version: int
+    finish_version: str = FINISH_VERSION
+
+
+def audio_recipe(request: SpeechRequest, engine: SpeechEngine) -> AudioRecipe:
+    """The record whose hash is the store key of a request."""
+    return AudioRecipe(request=request, engine_version=engine.version)
 
 
 def speak(planned: PlannedUtterance, engine: SpeechEngine, store: Store) -> Utterance:
-    """The utterance with its audio in the store.
+    """The utterance with its audio in the store; the engine speaks only when it is not there yet.
 
     Raises:
-        EngineError: the engine cannot speak it.
+        EngineError: the engine failed; the sentence names the utterance.
+        ModelMissing, ModelCorrupt: the engine's weights.
+        OSError: the store cannot be written.
     """
-    made_from = _StoreKey(request=planned.request, engine_version=engine.version, finish_version=FINISH_VERSION)
-    key = key_of(made_from)
-    entry = store.get(key) or _make(key, made_from, engine, store)
+    request = planned.request
+    if request.engine != engine.name:
+        raise EngineError(f"{planned.id}: was planned for engine {request.engine} and got {engine.name}")
+    recipe = audio_recipe(request, engine)
+    key = key_of(recipe)
+    entry = store.get(key)
+    if entry is None:
+        entry = _make(planned, recipe, key, engine, store)
     return Utterance(
         id=planned.id,
         role=planned.role,
         speaker=planned.speaker,
         part=planned.part,
         text=planned.text,
-        request=planned.request,
+        request=request,
         audio_key=key,
-        sample_rate=SAMPLE_RATE_HZ,
+        sample_rate=entry.sample_rate,
         num_samples=entry.num_samples,
         loudness_lufs=entry.facts.loudness_lufs,
         peak_dbfs=entry.facts.peak_dbfs,
@@ -48,17 +57,24 @@ def speak(planned: PlannedUtterance, engine: SpeechEngine, store: Store) -> Utte
     )
 
 
-def _make(key: str, made_from: _StoreKey, engine: SpeechEngine, store: Store) -> AudioEntry:
-    finished = finish(engine.synthesise(made_from.request), made_from.request)
+def load_samples(store: Store, key: str) -> Samples:
+    """Samples ``[n]``, 16 kHz mono, of an utterance's ``audio_key``.
+
+    Raises:
+        StoreError: the entry is absent or damaged.
+    """
+    return store.load(key)
+
+
+def _make(planned: PlannedUtterance, recipe: AudioRecipe, key: str, engine: SpeechEngine, store: Store) -> AudioEntry:
+    try:
+        finished = finish(engine.synthesise(planned.request), planned.request)
+    except EngineError as error:
+        raise EngineError(f"{planned.id}: {error}") from error
     facts = AudioFacts(
         loudness_lufs=finished.loudness_lufs,
         peak_dbfs=finished.peak_dbfs,
         words=finished.words,
-        provenance=engine.provenance(made_from.request),
+        provenance=engine.provenance(planned.request),
     )
-    return store.put(key, finished.samples, facts, made_from)
-
-
-def load_samples(store: Store, key: str) -> Samples:
-    """Samples ``[n]`` of a spoken utterance."""
-    return store.load(key)
+    return store.put(key, finished.samples, facts, recipe)

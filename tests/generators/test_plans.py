@@ -71,9 +71,7 @@ def test_quotas_are_exact_and_rules_hold(quota: tuple[tuple[QuotaCell, int], ...
 
 @settings(max_examples=30)
 @given(cells(), st.integers(0, 99))
-def test_speakers_never_cross_splits_and_are_used_evenly(
-    quota: tuple[tuple[QuotaCell, int], ...], seed: int
-) -> None:
+def test_speakers_never_cross_splits_and_are_used_evenly(quota: tuple[tuple[QuotaCell, int], ...], seed: int) -> None:
     plans = planned(quota, seed)
     voices: dict[Split, set[str]] = {split: set() for split in Split}
     for plan in plans:
@@ -104,9 +102,7 @@ DEV = TRAIN.model_copy(update={"split": Split.DEV})
 def test_train_and_dev_and_top_ups_share_no_script() -> None:
     source = ScriptOutlines(scripts(6), seed=1)
     first = plan_items(((TRAIN, 2), (DEV, 2)), source, cast(), 1, round=0, first_index={})
-    more = plan_items(
-        ((TRAIN, 2),), source, cast(), 1, round=1, first_index={(Track.EMOTION, Language.ZH): 5}
-    )
+    more = plan_items(((TRAIN, 2),), source, cast(), 1, round=1, first_index={(Track.EMOTION, Language.ZH): 5})
     used = [plan.outline.script_id for plan in (*first, *more)]
     assert len(used) == len(set(used)) == 6
     assert [plan.index for plan in more] == [5, 6]
@@ -121,6 +117,27 @@ def test_the_order_of_the_file_does_not_decide_and_the_seed_does() -> None:
         for given, seed in ((pack, 1), (pack[::-1], 1), (pack, 2))
     }
     assert len(orders) == 2
+
+
+def test_small_cells_share_the_users_and_pairs_have_both_genders() -> None:
+    singles = tuple(
+        (QuotaCell(task=task, language=Language.EN, turns=turns, split=Split.DEV), 1)
+        for task in (Task.TRAJECTORY, Task.REASONING, Task.EMPATHY)
+        for turns in TURNS_OF_TASK[task]
+    )
+    uses = Counter(plan.user.number for plan in planned(singles, 5))
+    assert len(uses) == 4
+    assert max(uses.values()) - min(uses.values()) <= 1
+    for cell, _ in singles:
+        assert {plan.user.gender for plan in planned(((cell, 2),), 5)} == set(GENDERS)
+
+
+def test_changing_one_quota_moves_nobody_in_another_cell() -> None:
+    def users(count: int) -> list[int]:
+        quota = ((TRAIN, count), (DEV, 3), (TRAIN.model_copy(update={"turns": 5}), 3))
+        return [plan.user.number for plan in planned(quota, 8) if plan.cell != TRAIN]
+
+    assert users(1) == users(4)
 
 
 def test_words_that_need_a_gender_get_it() -> None:
