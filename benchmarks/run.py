@@ -24,13 +24,13 @@ from pathlib import Path
 
 import psutil
 import yaml
-from generators.speech.requests import utterance_requests
-from generators.speech.speak import speak
-from generators.store import Store
 
 from data_schemas.tasks import Language, Split, Task
 from flows.config import load_config
 from flows.prepare import prepare
+from generators.speech.requests import utterance_requests
+from generators.speech.speak import speak
+from generators.store import Store
 
 SAMPLING_SECONDS = 0.2
 DOCUMENT = Path("docs/benchmarks.md")

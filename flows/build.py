@@ -5,18 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from generators.speech.engine import EngineError
-from generators.speech.requests import utterance_requests
-
 from data_schemas.finding import Finding, Severity
 from data_schemas.plan import DialoguePlan, QuotaCell
 from data_schemas.script import Script
+from data_schemas.tasks import Language, Track
 from data_schemas.utterance import Utterance
 from flows import jobs
 from flows.config import BuildConfig
@@ -30,10 +28,12 @@ from flows.quarantine import write_quarantine
 from flows.reconcile import CellCount, count_cells, shortage
 from flows.report import BuildReport
 from flows.shards import ItemOutcome, ShardLedger, ShardResult, shard_key, split_shards
-from generators.plans.planner import plan_items
+from generators.plans.planner import FirstIndex, plan_items
 from generators.plans.quotas import QuotaImpossible
 from generators.scenes.composer import SceneImpossible
 from generators.scripts.writer import ScriptError
+from generators.speech.engine import EngineError
+from generators.speech.requests import utterance_requests
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
@@ -143,25 +143,34 @@ class Build:
         return [outcome for result in results if result for outcome in result.outcomes]
 
     def _top_up(
-        self, missing: dict[QuotaCell, int], round_number: int, plans: Iterable[DialoguePlan]
+        self, missing: dict[QuotaCell, int], round_number: int, plans: Sequence[DialoguePlan]
     ) -> tuple[DialoguePlan, ...]:
         self.reporter.note(f"top-up round {round_number}: {sum(missing.values())} items to replace")
-        first_index = {(track, language): index + 1 for (track, language), index in _highest_index(plans).items()}
-        try:
-            more = plan_items(
-                tuple(missing.items()),
-                self.prepared.outlines,
-                self.prepared.speakers,
-                self.config.seed,
-                round=round_number,
-                first_index=first_index,
-            )
-        except QuotaImpossible as error:
-            self.reporter.note(f"top-up stopped: {error}")
-            return ()
+        more: list[DialoguePlan] = []
+        for cell, count in missing.items():
+            first_index = {place: index + 1 for place, index in _highest_index((*plans, *more)).items()}
+            more += self._top_up_cell(cell, count, round_number, first_index)
         self.reporter.expect("plan", len(more))
         self.reporter.advance("plan", len(more))
-        return more
+        return tuple(more)
+
+    def _top_up_cell(
+        self, cell: QuotaCell, count: int, round_number: int, first_index: FirstIndex
+    ) -> tuple[DialoguePlan, ...]:
+        """As many replacements as there are scripts left for the cell, and a word when they run out."""
+        for wanted in range(count, 0, -1):
+            try:
+                return plan_items(
+                    ((cell, wanted),),
+                    self.prepared.outlines,
+                    self.prepared.speakers,
+                    self.config.seed,
+                    round=round_number,
+                    first_index=first_index,
+                )
+            except QuotaImpossible as error:
+                self.reporter.note(f"top-up: {error}")
+        return ()
 
     def _refuse_short(self, counts: tuple[CellCount, ...]) -> None:
         short = [count for count in counts if count.released < count.quota]
@@ -345,8 +354,8 @@ def _refusal(code: str, plan: DialoguePlan, error: Exception) -> Finding:
     return Finding(code=code, severity=Severity.ERROR, item=plan.id, message=str(error), validator=_VALIDATOR)
 
 
-def _highest_index(plans: Iterable[DialoguePlan]) -> dict[tuple[Any, Any], int]:
-    highest: dict[tuple[Any, Any], int] = {}
+def _highest_index(plans: Iterable[DialoguePlan]) -> dict[tuple[Track, Language], int]:
+    highest: dict[tuple[Track, Language], int] = {}
     for plan in plans:
         place = (plan.task.track, plan.language)
         highest[place] = max(highest.get(place, 0), plan.index)

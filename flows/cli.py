@@ -146,6 +146,9 @@ def main() -> None:
     sys.exit(run_guarded(app))
 
 
+INTERRUPTED = "stopped; nothing was published. Run the same command again to go on where it was."
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     """A polite kill is a Ctrl-C."""
     del number, frame
@@ -157,9 +160,12 @@ def run_guarded(command: Callable[..., Any]) -> int:
     try:
         command(standalone_mode=True)
     except SystemExit as stop:
-        return int(stop.code or 0) if isinstance(stop.code, int | None) else EXIT_FAILED
+        status = int(stop.code or 0) if isinstance(stop.code, int | None) else EXIT_FAILED
+        if status == EXIT_INTERRUPTED:  # typer turns Ctrl-C into this exit
+            _say(INTERRUPTED)
+        return status
     except KeyboardInterrupt:
-        _say("stopped; nothing was published. Run the same command again to go on where it was.")
+        _say(INTERRUPTED)
         return EXIT_INTERRUPTED
     except HumdialError as error:
         _say(str(error))

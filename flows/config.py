@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from generators.speech.settings import SpeechSettings
 from pydantic import Field, ValidationError, model_validator
 
 from data_schemas.base import Record, describe_validation_error, dump_json
@@ -18,6 +17,7 @@ from flows.errors import ConfigError
 from generators.plans.quotas import QuotaSpec
 from generators.scenes.settings import SceneSettings
 from generators.scripts.settings import ScriptSettings
+from generators.speech.settings import SpeechSettings
 from validators.thresholds import Thresholds
 
 #: Sections that say how and where to work, not what comes out; two builds that differ only

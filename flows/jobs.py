@@ -12,12 +12,6 @@ import time
 from functools import cache
 from pathlib import Path
 
-from generators.speech.engine import SpeechEngine
-from generators.speech.registry import create_engine
-from generators.speech.requests import PlannedUtterance
-from generators.speech.speak import load_samples, speak
-from generators.store import Store
-
 from data_schemas.audio import SAMPLE_RATE_HZ, write_wav
 from data_schemas.finding import Finding
 from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, turn_wav
@@ -30,6 +24,11 @@ from flows.atomic import write_text_atomic
 from flows.config import BuildConfig
 from generators.scenes.composer import compose
 from generators.scenes.mixer import clean_channel, render
+from generators.speech.engine import SpeechEngine
+from generators.speech.registry import create_engine
+from generators.speech.requests import PlannedUtterance
+from generators.speech.speak import load_samples, speak
+from generators.store import Store
 from validators.item import judge_item
 from validators.overlap import OverlapDetector
 

@@ -225,7 +225,7 @@ _RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     (re.compile(rf"({_NUMBER})\s*=\s*(?={_NUMBER})"), r"\1等于"),
     (re.compile(r"(?<!\d)(\d{3,4})(?=室|房|号房|号门|次列车|次航班|次高铁|航班|路(?!口|程))"), _digits_with_phone_one),
     (_SERVICE, _digits_with_phone_one),
-    (re.compile(rf"(?<=[A-Za-z])[-\s]?(\d+)(?!\d|\.\d)"), _letters_then_digits),
+    (re.compile(r"(?<=[A-Za-z])[-\s]?(\d+)(?!\d|\.\d)"), _letters_then_digits),
     (re.compile(rf"{_NO_DIGIT_BEFORE}-(?=\d)"), "负"),
     (re.compile(rf"{_NO_DIGIT_BEFORE}(?!\d+000(?!\d))\d{{{_READ_OUT_FROM},}}(?!\d|\.\d|\s*(?:{_MEASURES}))"), _digits_with_phone_one),
     (re.compile(_NUMBER), _number),

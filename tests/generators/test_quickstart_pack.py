@@ -54,9 +54,7 @@ def test_enough_dialogues_of_every_task_and_length(pack: tuple[Script, ...], lan
 
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("tasks", SUB_TASKS, ids="+".join)
-def test_enough_scenes_of_every_sub_task(
-    pack: tuple[Script, ...], language: Language, tasks: tuple[Task, ...]
-) -> None:
+def test_enough_scenes_of_every_sub_task(pack: tuple[Script, ...], language: Language, tasks: tuple[Task, ...]) -> None:
     assert sum(counts(pack, language)[task, 1] for task in tasks) >= SCENES_PER_SUB_TASK
 
 

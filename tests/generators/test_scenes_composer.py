@@ -36,10 +36,7 @@ CONTINUED = {Task.BACKCHANNEL, Task.THIRD_PARTY_AFTER, Task.SPEECH_TO_OTHERS}
 
 #: Lengths in samples: half the shortest word up to much longer than any reply, and off every grid.
 lengths = st.fixed_dictionaries(
-    {
-        part: st.integers(1, 30 * RATE) if part is Part.INTERRUPTION else st.integers(800, 20 * RATE)
-        for part in Part
-    }
+    {part: st.integers(1, 30 * RATE) if part is Part.INTERRUPTION else st.integers(800, 20 * RATE) for part in Part}
 )
 tasks = st.sampled_from(TRACK2_TASKS)
 languages = st.sampled_from(list(Language))
@@ -209,9 +206,7 @@ def test_a_very_short_interruption_is_answered_after_the_assistant_has_stopped()
 
 
 def test_the_interruption_keeps_clear_of_the_query_even_when_asked_to_come_at_once() -> None:
-    early = SceneSettings(
-        query_to_event=Fixed(value_s=0.61), floor_transfer=Fixed(value_s=0.0), min_reply_heard_s=0.0
-    )
+    early = SceneSettings(query_to_event=Fixed(value_s=0.61), floor_transfer=Fixed(value_s=0.0), min_reply_heard_s=0.0)
     scene, _, _ = build(Task.FOLLOW_UP, seconds_of(), scenes=early)
     first, second = scene.segments
     assert (second.start - first.stop) / RATE >= early.min_segment_gap_s

@@ -16,16 +16,12 @@ ZH = "先去钟楼，坐306路去兵马俑，带上APP。"
 
 
 def reply(text: str, language: Language, words: tuple[WordTiming, ...] = (), edge_ms: int = 0) -> Utterance:
-    return make_utterance(
-        "p/2", Role.ASSISTANT, text, 10 * SECOND, language, words=words, edge_silence_ms=edge_ms
-    )
+    return make_utterance("p/2", Role.ASSISTANT, text, 10 * SECOND, language, words=words, edge_silence_ms=edge_ms)
 
 
 def timed(*words: str) -> tuple[WordTiming, ...]:
     """One word per second."""
-    return tuple(
-        WordTiming(text=word, start=k * SECOND, stop=(k + 1) * SECOND) for k, word in enumerate(words)
-    )
+    return tuple(WordTiming(text=word, start=k * SECOND, stop=(k + 1) * SECOND) for k, word in enumerate(words))
 
 
 @given(stop=st.integers(0, 11 * SECOND), text=st.sampled_from([EN, "[sigh] " + EN]))

@@ -27,9 +27,7 @@ ORDINARY = {Part.QUERY: 1.1, Part.REPLY: 9.3, Part.SECOND_REPLY: 8.2, Part.BACKC
 def scene_of(task: Task, seed: int = 3, extra: int = 0) -> tuple[Scene, tuple[Utterance, ...]]:
     script = make_script(task, Language.ZH)
     plan = make_plan(script)
-    utterances = make_utterances(
-        plan, script, lambda part, piece: round(ORDINARY.get(part, 1.5) * RATE) + extra
-    )
+    utterances = make_utterances(plan, script, lambda part, piece: round(ORDINARY.get(part, 1.5) * RATE) + extra)
     return compose(plan, script, utterances, SceneSettings(), seed), utterances
 
 
@@ -49,9 +47,7 @@ def test_energy_agrees_with_the_labels_to_the_sample(task: Task, seed: int, extr
     except SceneImpossible:
         pytest.fail("ordinary lengths make a scene")
     channels = render(scene, noise_loader(utterances))
-    assert all(
-        samples.dtype == np.float32 and len(samples) == scene.num_samples for samples in channels.values()
-    )
+    assert all(samples.dtype == np.float32 and len(samples) == scene.num_samples for samples in channels.values())
 
     labelled = np.zeros(scene.num_samples, dtype=bool)
     for segment in scene.segments:
@@ -178,9 +174,7 @@ def test_the_clean_file_is_segment_0_alone(task: Task) -> None:
     clean = clean_channel(scene, user)
     assert clean is not None
     # as clean_wav.py reads the row: seconds from JSON, rounded back to samples
-    row = json.loads(
-        json.dumps([scene.seconds(scene.segments[0].start), scene.seconds(scene.segments[0].stop)])
-    )
+    row = json.loads(json.dumps([scene.seconds(scene.segments[0].start), scene.seconds(scene.segments[0].stop)]))
     expected = np.zeros(round(scene.seconds(scene.num_samples) * RATE), dtype=np.float32)
     start, stop = round(row[0] * RATE), min(round(row[1] * RATE), len(expected) - 1)
     expected[start:stop] = user[start:stop]
@@ -191,9 +185,7 @@ def test_the_clean_file_is_segment_0_alone(task: Task) -> None:
 def test_a_first_segment_that_reaches_the_end_loses_its_last_sample() -> None:
     scene, _ = scene_of(Task.BACKCHANNEL)
     first = scene.segments[0].model_copy(update={"start": 0, "stop": scene.num_samples})
-    clean = clean_channel(
-        scene.model_copy(update={"segments": (first,)}), np.ones(scene.num_samples, dtype=np.float32)
-    )
+    clean = clean_channel(scene.model_copy(update={"segments": (first,)}), np.ones(scene.num_samples, dtype=np.float32))
     assert clean is not None and clean[:-1].all() and clean[-1] == 0.0
 
 

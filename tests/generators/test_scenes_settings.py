@@ -59,9 +59,9 @@ def test_the_default_event_comes_4_to_8_s_after_the_query_with_its_mode_at_5_s()
 def test_settings_survive_json_with_their_distributions() -> None:
     settings = SceneSettings(tail=Uniform(low_s=10.0, high_s=12.0), pause=Fixed(value_s=2.0))
     assert SceneSettings.from_json_line(settings.to_json_line()) == settings
-    assert SceneSettings.model_validate(
-        {"pause": {"kind": "uniform", "low_s": 1, "high_s": 2}}
-    ).pause == Uniform(low_s=1.0, high_s=2.0)
+    assert SceneSettings.model_validate({"pause": {"kind": "uniform", "low_s": 1, "high_s": 2}}).pause == Uniform(
+        low_s=1.0, high_s=2.0
+    )
 
 
 @pytest.mark.parametrize(

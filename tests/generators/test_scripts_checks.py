@@ -102,9 +102,7 @@ def test_a_reply_that_leaves_out_reorders_or_adds_an_emotion_is_found() -> None:
         ("You were surprised and before that angry.", "does not name surprise"),
         ("You were angry, then surprised, then sad.", "names sad, which no turn has"),
     ):
-        assert any(problem in found for found in check_script(with_turn(script, 3, response_text=reply))), (
-            reply
-        )
+        assert any(problem in found for found in check_script(with_turn(script, 3, response_text=reply))), reply
 
 
 def test_a_question_that_names_the_answer_is_found() -> None:
@@ -134,7 +132,5 @@ def test_repeated_texts_are_found_across_scripts_but_backchannels_may_repeat() -
 
 
 def test_final_questions_that_all_begin_alike_are_found() -> None:
-    scripts = [
-        with_turn(make_trajectory(f"q{n}"), 3, text=f"So how did day {n} go for me?") for n in range(9)
-    ]
+    scripts = [with_turn(make_trajectory(f"q{n}"), 3, text=f"So how did day {n} go for me?") for n in range(9)]
     assert any("9 of the 9 final questions" in problem for problem in check_scripts(scripts))

@@ -46,9 +46,7 @@ def test_a_written_file_reads_back_equal_with_chinese_visible(tmp_path: Path) ->
         ({"turns": []}, "has 'turns'"),
     ],
 )
-def test_a_broken_line_names_file_line_field_and_way_out(
-    tmp_path: Path, change: dict[str, object], field: str
-) -> None:
+def test_a_broken_line_names_file_line_field_and_way_out(tmp_path: Path, change: dict[str, object], field: str) -> None:
     path = tmp_path / "scripts.jsonl"
     broken = {**json.loads(make_trajectory("second").to_json_line()), **change}
     path.write_text(f"{make_trajectory().to_json_line()}\n{json.dumps(broken)}\n", encoding="utf-8")

@@ -70,7 +70,7 @@ def same_speaker(row: dict[str, Any]) -> None:
         (b'{"a": 1}\r\n', "carriage return"),
         ("{'单引号': 1}\n".encode(), "not JSON"),
         ("{}".encode("utf-16"), "not UTF-8"),
-        (b"[]\n", "list instead of an object"),
+        (b"[]\n", "not list"),
     ],
 )
 def test_bad_row(bench: Any, line: bytes, problem: str) -> None:
