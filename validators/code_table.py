@@ -111,6 +111,12 @@ _CATALOG = (
     ("CATALOG.SPLIT_LEAK", E, "", "issue 2: speakers disjoint between train and dev", "a user's speaker id in more than one split"),
 )
 
+_BUILD = (
+    ("BUILD.SCRIPT_FAILED", E, "", "flows/build.py", "the writer has no script for the plan"),
+    ("BUILD.SPEECH_FAILED", E, "", "flows/build.py", "the engine cannot speak one of the item's texts"),
+    ("BUILD.SCENE_IMPOSSIBLE", E, "", "generators/scenes/errors.py", "the utterances cannot be placed by the sub-task's rules, or their sum would clip"),
+)
+
 CODE_ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     *_TRACK1,
     *_TRACK2,
@@ -119,4 +125,5 @@ CODE_ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     *_SCENE,
     *_SET,
     *_CATALOG,
+    *_BUILD,
 )

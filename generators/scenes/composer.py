@@ -82,11 +82,7 @@ def utterances_by_part(
     expected: list[tuple[Part, str]] = []
     for number, line in enumerate(script.lines, start=1):
         pieces = line.text.count(BREAK_TAG) + 1
-        names = (
-            [f"{plan.id}/{number}.{k}" for k in range(1, pieces + 1)]
-            if pieces > 1
-            else [f"{plan.id}/{number}"]
-        )
+        names = [f"{plan.id}/{number}.{k}" for k in range(1, pieces + 1)] if pieces > 1 else [f"{plan.id}/{number}"]
         expected += [(line.part, name) for name in names]
     wanted = [name for _, name in expected]
     if [utterance.id for utterance in utterances] != wanted:
@@ -96,9 +92,7 @@ def utterances_by_part(
         )
     for utterance in utterances:
         if utterance.sample_rate != SAMPLE_RATE_HZ:
-            raise ValueError(
-                f"{utterance.id}: has {utterance.sample_rate} Hz and scenes have {SAMPLE_RATE_HZ} Hz"
-            )
+            raise ValueError(f"{utterance.id}: has {utterance.sample_rate} Hz and scenes have {SAMPLE_RATE_HZ} Hz")
     by_part: dict[Part, tuple[Utterance, ...]] = {}
     for (part, _), utterance in zip(expected, utterances, strict=True):
         by_part[part] = (*by_part.get(part, ()), utterance)
@@ -190,9 +184,7 @@ def _cut(draft: Draft, host: Placement, reply: Utterance, start: int, latency: i
     return draft.replacing(host, cut).adding(events=(stop,))
 
 
-def _place_line(
-    step: Step, draft: Draft, pieces: tuple[Utterance, ...], start: int, text: str, clock: Clock
-) -> Draft:
+def _place_line(step: Step, draft: Draft, pieces: tuple[Utterance, ...], start: int, text: str, clock: Clock) -> Draft:
     """Place a line's pieces one after the other, with a drawn pause between them."""
     placements: list[Placement] = []
     pauses: list[SceneEvent] = []

@@ -30,9 +30,7 @@ def render(scene: Scene, load: Callable[[str], Samples]) -> dict[Channel, Sample
     """
     channels = {channel: np.zeros(scene.num_samples, dtype=np.float32) for channel in Channel}
     for placement in scene.placements:
-        channels[placement.channel][placement.start : placement.stop] += _heard(
-            placement, load(placement.utterance_id)
-        )
+        channels[placement.channel][placement.start : placement.stop] += _heard(placement, load(placement.utterance_id))
     for channel, samples in channels.items():
         _refuse_clipping(scene, channel, samples)
     return channels
@@ -107,8 +105,7 @@ def _second_segment_alone(scene: Scene, user_samples: Samples) -> Samples:
     clean = np.concatenate([user_samples[:cut_from], user_samples[cut_to:]])
     removed = cut_to - cut_from
     clean[
-        _milliseconds(scene, aside.start) * per_ms - removed : _milliseconds(scene, aside.stop) * per_ms
-        - removed
+        _milliseconds(scene, aside.start) * per_ms - removed : _milliseconds(scene, aside.stop) * per_ms - removed
     ] = 0
     return clean
 

@@ -41,9 +41,7 @@ class Draft:
 
     def channel_stop(self, channel: Channel) -> int:
         """Where the last sound of a channel ends; 0 for a channel without any."""
-        return max(
-            (placement.stop for placement in self.placements if placement.channel is channel), default=0
-        )
+        return max((placement.stop for placement in self.placements if placement.channel is channel), default=0)
 
     def host(self, part: Part) -> Placement:
         """The placement of a reply that is spoken into: its last one."""

@@ -37,11 +37,7 @@ def resolve_pack(name_or_path: str, base_dir: Path) -> tuple[Path, ...]:
     place = base_dir / name_or_path
     files = (place,) if place.is_file() else _script_files(place)
     if not files:
-        found = (
-            f"the directory {place} holds no {SCRIPT_SUFFIX} file"
-            if place.is_dir()
-            else f"{place} is no file"
-        )
+        found = f"the directory {place} holds no {SCRIPT_SUFFIX} file" if place.is_dir() else f"{place} is no file"
         raise RecordError(
             f"scripts.pack: unknown pack {name_or_path!r}: {found}; "
             f"name a shipped pack ({', '.join(shipped_packs())}) or a path to script files"

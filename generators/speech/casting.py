@@ -153,8 +153,8 @@ class _Free:
         """``count`` voices, always from the gender with more left."""
         if len(self) < count:
             raise EngineError(
-                f"speech.casting: the engine has too few {self._language} voices: {len(self)} left for {count} {purpose}; "
-                "choose an engine with more voices or name them in the configuration"
+                f"speech.casting: the engine has too few {self._language} voices: "
+                f"{len(self)} left for {count} {purpose}; choose an engine with more voices or name them in the configuration"
             )
         return tuple(self._next() for _ in range(count))
 

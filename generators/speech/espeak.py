@@ -13,7 +13,7 @@ from data_schemas.tasks import Language
 from data_schemas.utterance import Provenance, SpeechRequest, WordTiming
 from generators.speech.engine import Control, EngineError, RawSpeech
 from generators.speech.espeak_library import SAMPLE_RATE, SpokenWord, library_sha256, speak_once
-from generators.speech.letters import letter_names
+from generators.speech.letters import NAME_OF_A, letter_names
 
 #: espeak-ng's own default, which is also a usual pace of dialogue.
 WORDS_PER_MINUTE = 175
@@ -83,8 +83,9 @@ class EspeakEngine:
 def _timings(text: str, words: tuple[SpokenWord, ...], total: int) -> tuple[WordTiming, ...]:
     """Every word lasts until the next one begins; espeak marks only beginnings."""
     starts = [word.sample for word in words] + [total]
+    written = [text[word.position : word.position + word.length] for word in words]
     return tuple(
-        WordTiming(text=text[word.position : word.position + word.length], start=start, stop=min(stop, total))
-        for word, start, stop in zip(words, starts, starts[1:], strict=False)
+        WordTiming(text="A" if name == NAME_OF_A else name, start=start, stop=min(stop, total))
+        for name, start, stop in zip(written, starts, starts[1:], strict=False)
         if 0 <= start < min(stop, total)
     )

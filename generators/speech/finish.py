@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -100,7 +101,7 @@ def _kept_pieces(samples: Samples, spans: tuple[Span, ...], request: SpeechReque
     pieces: list[Span] = []
     if request.max_inner_silence_ms is not None:
         limit = max(_samples_of(request.max_inner_silence_ms), 2 * _samples_of(FADE_MS))
-        for (_, ended), (begins, _) in zip(spans, spans[1:], strict=False):
+        for (_, ended), (begins, _) in pairwise(spans):
             if begins - ended > limit:
                 head = ended + (limit + _samples_of(FADE_MS)) // 2
                 pieces.append((start, head))

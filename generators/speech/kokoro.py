@@ -22,7 +22,7 @@ from data_schemas.speakers import Gender, Voice
 from data_schemas.tasks import Language
 from data_schemas.utterance import Provenance, SpeechRequest
 from generators.speech.engine import Control, EngineError, RawSpeech
-from generators.speech.phonemes import Phonemise, english_phonemes, mandarin_phonemes
+from generators.speech.phonemes import PHONEMES_VERSION, Phonemise, english_phonemes, mandarin_phonemes
 
 if TYPE_CHECKING:
     from kokoro_onnx import Kokoro
@@ -58,7 +58,8 @@ class KokoroEngine:
     def version(self) -> str:
         """Runtime and phonemisers: with the weights they decide every sample."""
         packages = ("kokoro-onnx", "onnxruntime", "misaki", "pypinyin", "jieba", "phonemizer", "espeakng-loader")
-        return "; ".join(f"{package} {version(package)}" for package in packages)
+        named = "; ".join(f"{package} {version(package)}" for package in packages)
+        return f"{named}; phonemes {PHONEMES_VERSION}"
 
     @property
     def weights_sha256(self) -> str:
@@ -144,7 +145,8 @@ class KokoroEngine:
         with tempfile.TemporaryDirectory() as folder:
             voices = Path(folder) / "none.npz"  # voices are passed as arrays; the class wants a file
             np.savez(voices, none=np.zeros(_STYLE_SHAPE[1:], dtype=np.float32))
-            return Kokoro.from_session(session, str(voices))
+            kokoro: Kokoro = Kokoro.from_session(session, str(voices))
+        return kokoro
 
     @cached_property
     def _pinyin(self) -> Phonemise:
