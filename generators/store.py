@@ -57,7 +57,7 @@ def key_of(record: Record) -> str:
 
     >>> from data_schemas.utterance import WordTiming
     >>> key_of(WordTiming(text="好", start=0, stop=9))[:8]
-    'e76b3f23'
+    'da26c3dd'
     """
     canonical = json.dumps(
         record.model_dump(mode="json"), ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle, islice
 
 from pydantic import Field
 
@@ -98,15 +99,22 @@ def _cast_language(voices: Sequence[Voice], language: Language, settings: Castin
     for split in Split:
         if not cast[split, Role.ASSISTANT]:
             cast[split, Role.ASSISTANT] = free.take(settings.assistants, f"assistants of {language} {split}")
-    automatic = [split for split in (Split.DEV, Split.TRAIN) if not cast[split, Role.USER]]
-    for split in automatic:
-        last = split is automatic[-1]
-        share = settings.dev_share if split is Split.DEV else 1.0 - settings.dev_share
-        count = len(free) if last else math.floor(share * len(free))
-        cast[split, Role.USER] = free.take(max(_MIN_USERS, count), f"users of {language} {split}")
+    cast |= _automatic_users([split for split in Split if not cast[split, Role.USER]], free, settings, language)
     for split in Split:
         _check_genders(cast[split, Role.USER], {voice.id: voice.gender for voice in voices}, language, split)
     return cast
+
+
+def _automatic_users(splits: Sequence[Split], free: _Free, settings: CastingSettings, language: Language) -> Cast:
+    """All voices left: first one of each gender to each of the splits, then the rest by share."""
+    total = len(free)
+    users = {split: free.take(_MIN_USERS, f"users of {language} {split}") for split in splits}
+    for split in splits:
+        last = split is splits[-1]
+        share = settings.dev_share if split is Split.DEV else 1.0 - settings.dev_share
+        wanted = len(free) if last else min(len(free), math.ceil(share * total) - _MIN_USERS)
+        users[split] += free.take(max(0, wanted), f"users of {language} {split}")
+    return {(split, Role.USER): pool for split, pool in users.items()}
 
 
 def _named(
@@ -150,16 +158,14 @@ class _Free:
         return sum(len(pool) for pool in self._pools.values())
 
     def take(self, count: int, purpose: str) -> tuple[str, ...]:
-        """``count`` voices, always from the gender with more left."""
+        """``count`` voices, the genders taking turns, beginning with the one that has more left."""
         if len(self) < count:
             raise EngineError(
                 f"speech.casting: the engine has too few {self._language} voices: "
-                f"{len(self)} left for {count} {purpose}; choose an engine with more voices or name them in the configuration"
+                f"{len(self)} left for {count} {purpose}; choose an engine with more voices"
             )
-        return tuple(self._next() for _ in range(count))
-
-    def _next(self) -> str:
-        return max(self._pools.values(), key=len).pop()
+        turns = cycle(sorted(self._pools.values(), key=len, reverse=True))
+        return tuple(pool.pop() for pool in islice((pool for pool in turns if pool), count))
 
 
 def _check_genders(pool: Sequence[str], genders: Mapping[str, Gender], language: Language, split: Split) -> None:

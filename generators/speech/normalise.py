@@ -26,7 +26,7 @@ def normalise(text: str, language: Language) -> str:
     """The words to speak, without digits, tags, emoji or line breaks; empty if nothing is left.
 
     >>> normalise("我2点到,花了￥200 [sigh]", Language.ZH)
-    '我两点到，花了二百元'
+    '我两点到，花了两百元'
     >>> normalise("Dr. Lee paid $45 on August 15th.", Language.EN)
     'Doctor Lee paid forty-five dollars on August fifteenth.'
     """

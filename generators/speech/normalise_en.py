@@ -34,7 +34,8 @@ _BARE_TITLES = ("Dr", "Mr", "Mrs", "Ms", "Prof")
 _UNITS: Mapping[str, tuple[str, str]] = {
     "km/h": ("kilometer per hour", "kilometers per hour"), "mph": ("mile per hour", "miles per hour"),
     "m/s": ("meter per second", "meters per second"), "km²": ("square kilometer", "square kilometers"),
-    "m²": ("square meter", "square meters"), "m2": ("square meter", "square meters"), "m³": ("cubic meter", "cubic meters"),
+    "m²": ("square meter", "square meters"), "m2": ("square meter", "square meters"),
+    "m³": ("cubic meter", "cubic meters"),
     "sq ft": ("square foot", "square feet"), "km": ("kilometer", "kilometers"), "cm": ("centimeter", "centimeters"),
     "mm": ("millimeter", "millimeters"), "m": ("meter", "meters"), "kg": ("kilogram", "kilograms"),
     "mg": ("milligram", "milligrams"), "g": ("gram", "grams"), "lbs": ("pound", "pounds"), "lb": ("pound", "pounds"),
@@ -43,7 +44,8 @@ _UNITS: Mapping[str, tuple[str, str]] = {
     "l": ("liter", "liters"), "°C": ("degree Celsius", "degrees Celsius"), "℃": ("degree Celsius", "degrees Celsius"),
     "°F": ("degree Fahrenheit", "degrees Fahrenheit"), "°": ("degree", "degrees"), "GB": ("gigabyte", "gigabytes"),
     "MB": ("megabyte", "megabytes"), "TB": ("terabyte", "terabytes"), "kWh": ("kilowatt hour", "kilowatt hours"),
-    "kW": ("kilowatt", "kilowatts"), "W": ("watt", "watts"), "Hz": ("hertz", "hertz"), "kHz": ("kilohertz", "kilohertz"),
+    "kW": ("kilowatt", "kilowatts"), "W": ("watt", "watts"), "Hz": ("hertz", "hertz"),
+    "kHz": ("kilohertz", "kilohertz"),
     "ms": ("millisecond", "milliseconds"), "sec": ("second", "seconds"), "secs": ("second", "seconds"),
     "min": ("minute", "minutes"), "mins": ("minute", "minutes"), "hr": ("hour", "hours"), "hrs": ("hour", "hours"),
     "yr": ("year", "years"), "yrs": ("year", "years"), "¢": ("cent", "cents"),
@@ -202,7 +204,8 @@ def _money(match: re.Match[str]) -> str:
 
 def _unit(match: re.Match[str]) -> str:
     one, many = _UNITS[match[2]]
-    return f"{match[1]} {one if match[1] == '1' else many}"
+    single = match[1] == "1" or _ATTRIBUTIVE.match(match.string, match.end())
+    return f"{match[1]} {one if single else many}"
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -247,11 +250,42 @@ Replacement = str | Callable[[re.Match[str]], str]
 
 _HALF_DAY = r"([AaPp])\.?\s?[Mm](?![A-Za-z])(?:\.(?!\s+[A-Z]|$))?"
 _ABBREVIATION = re.compile(r"(?<![A-Za-z])(" + "|".join(_ABBREVIATIONS) + r")\.(?=[\s,;:)]|$)")
-_YEAR_CONTEXT = re.compile(
+_ABBREVIATION_INSIDE = re.compile(r"(?<![A-Za-z])(" + "|".join(_ABBREVIATIONS) + r")\.(?=\s+[a-zA-Z0-9]|[,;:)])")
+_ANY_UNIT = "|".join(re.escape(unit) for unit in _UNITS)
+#: A four-digit number is a year after these words, unless something is counted by it.
+_YEAR = re.compile(
     r"(?<![A-Za-z])((?:in|since|year|of|from|until|till|by|before|after|circa|spring|summer|fall|autumn|winter|"
-    rf"Christmas|early|late|mid|{'|'.join(_MONTHS)})[\s,-]+)(1[0-9]\d\d|20\d\d)(?![\d%]|[.,]\d|\s*(?:{'|'.join(re.escape(u) for u in _UNITS)})\b"
-    r"|\s+(?:people|men|women|dollars|pounds|euros|words|times|steps|miles|kilometers|meters|metres|feet|grams|calories|of))",
+    rf"Christmas|early|late|mid|{'|'.join(_MONTHS)})[\s,-]+)(1[0-9]\d\d|20\d\d)"
+    rf"(?![\d%]|[.,]\d|\s*(?:{_ANY_UNIT})\b|\s+(?:people|men|women|dollars|pounds|euros|words|times|steps|miles|"
+    r"kilometers|meters|metres|feet|grams|calories|of))",
     re.IGNORECASE,
+)
+_TELEPHONE = re.compile(
+    r"(?<![\d.])(?:\+?1[-. ])?\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?!\d)|(?<![\d.-])\d{3}-\d{4}(?![\d-])"
+)
+#: Emergency and service numbers, unless people or things are counted.
+_SERVICE = re.compile(r"(?<![\d$£€¥.,:-])(?:911|999|411)(?!\d|[.,]\d|[%:-]|\s+(?:[a-z]+s|people|men|women|children)\b)")
+_MONTH_DAY = re.compile(
+    rf"(?<![A-Za-z]){_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+([12]\d{{3}}))?(?![\d:]|[.,]\d|\w)"
+)
+_DAY_MONTH = re.compile(
+    rf"(?:[Tt]he )?{_START}(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,?\s+([12]\d{{3}}))?(?![A-Za-z\d])"
+)
+_TIME = r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?::\d\d)?"
+_AMOUNT = re.compile(
+    rf"(US\$|[$£€¥￥])\s?({_NUMBER})(?:\s?(?:-|to)\s?[$£€¥]?({_NUMBER}))?"
+    r"(?:\s?(million|billion|thousand|trillion|bn|[kKmMB])(?![A-Za-z]))?"
+)
+#: After a measure before one of these nouns the unit stays singular: "a ten kilometer run".
+_ATTRIBUTIVE = re.compile(
+    r"\s+(?:run|race|walk|hike|ride|drive|swim|trip|journey|radius|limit|zone|bag|bottle|jar|box|pack|screen|baby|dog|"
+    r"weight|wall|fence|rope|drop|climb|trek|dive|pool|track|course|shift|session|window|plan|tank|file|card|drive)\b"
+)
+_LETTERS_AND_LETTERS = re.compile(r"(?<![A-Za-z])([A-Z]{1,3})&([A-Z]{1,3})(?![A-Za-z])")
+_PER = re.compile(r"(?<=[a-z])/(?=(?:hour|day|week|month|year|hr|person|night|minute|second|gallon)\b)")
+_ROOM = re.compile(
+    r"((?:[Rr]oom|[Ff]light|[Aa]partment|[Aa]pt|[Ss]uite|[Gg]ate|[Bb]us|[Rr]oute|[Hh]ighway|[Ii]nterstate)\s)"
+    r"(\d{3,4})(?!\d|\.\d)"
 )
 
 _RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = (
@@ -269,32 +303,32 @@ _RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     (re.compile(r"(?<=[A-Z][a-z])(\w*\s)St\.?(?=[\s,.?!]|$)(?!\s[A-Z])"), r"\1Street"),
     (re.compile(r"(?<![A-Za-z])St\.(?=\s)"), "Saint"),
     (re.compile(r"(?<![A-Za-z])(" + "|".join(_BARE_TITLES) + r")(?=\s+[A-Z])"), lambda m: _ABBREVIATIONS[m[1]]),
-    (re.compile(_ABBREVIATION.pattern.replace(r"(?=[\s,;:)]|$)", r"(?=\s+[a-zA-Z0-9]|[,;:)])")), lambda m: _ABBREVIATIONS[m[1]]),
+    (_ABBREVIATION_INSIDE, lambda m: _ABBREVIATIONS[m[1]]),
     (_ABBREVIATION, lambda m: _ABBREVIATIONS[m[1]] + "."),
     # telephone numbers and other digits that are dictated
-    (re.compile(r"(?<![\d.])(?:\+?1[-. ])?\(?\d{3}\)?[-. ]\d{3}[-. ]\d{4}(?!\d)|(?<![\d.-])\d{3}-\d{4}(?![\d-])"), lambda m: read_digits(m[0])),
-    (re.compile(r"(?<![\d$£€¥.,:-])(?:911|999|411)(?!\d|[.,]\d|[%:-]|\s+(?:[a-z]+s|people|men|women|children)\b)"), lambda m: read_digits(m[0])),
+    (_TELEPHONE, lambda m: read_digits(m[0])),
+    (_SERVICE, lambda m: read_digits(m[0])),
     # dates
     (re.compile(r"(?<!\d)(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)"), _iso_date),
     (re.compile(r"(?<![\d/])(\d{1,2})/(\d{1,2})/(\d{4})(?![\d/])"), _us_date),
-    (re.compile(rf"(?<![A-Za-z]){_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+([12]\d{{3}}))?(?![\d:]|[.,]\d|\w)"), _month_day_year),
-    (re.compile(rf"(?:[Tt]he )?{_START}(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH}(?:,?\s+([12]\d{{3}}))?(?![A-Za-z\d])"), _day_month_year),
+    (_MONTH_DAY, _month_day_year),
+    (_DAY_MONTH, _day_month_year),
     (re.compile(r"(?<![\d$£€.,])'?((?:1[0-9]|20)?\d0)'?s(?![A-Za-z])"), _decade),
-    (_YEAR_CONTEXT, lambda m: m[1] + read_year(m[2])),
+    (_YEAR, lambda m: m[1] + read_year(m[2])),
     # times of day
-    (re.compile(r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?::\d\d)?\s*" + _HALF_DAY), _clock),
-    (re.compile(r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?::\d\d)?()(?![\d:])"), _clock),
+    (re.compile(rf"{_TIME}\s*{_HALF_DAY}"), _clock),
+    (re.compile(rf"{_TIME}()(?![\d:])"), _clock),
     (re.compile(r"(?<![\d:.$£€])(1[0-2]|0?[1-9])\s?" + _HALF_DAY), _hour_half),
     # amounts
-    (re.compile(rf"(US\$|[$£€¥￥])\s?({_NUMBER})(?:\s?(?:-|to)\s?[$£€¥]?({_NUMBER}))?(?:\s?(million|billion|thousand|trillion|bn|[kKmMB])(?![A-Za-z]))?"), _money),
+    (_AMOUNT, _money),
     (re.compile(rf"({_NUMBER})\s?-\s?({_NUMBER})\s?%"), r"\1 to \2 percent"),
     (re.compile(rf"({_NUMBER})\s?%"), r"\1 percent"),
     (re.compile(r"(?<![\d.])(\d)'\s?(\d{1,2})(?:\"|''|(?![\d\w]))"), _feet_inches),
     (re.compile(rf"{_START}-(?={_NUMBER}\s?(?:°|degrees))"), "minus "),
-    (re.compile(rf"({_NUMBER})\s?-\s?({_NUMBER})(?=[ -]?(?:{'|'.join(re.escape(u) for u in _UNITS)})\b)"), r"\1 to \2"),
+    (re.compile(rf"({_NUMBER})\s?-\s?({_NUMBER})(?=[ -]?(?:{_ANY_UNIT})\b)"), r"\1 to \2"),
     (_UNIT, _unit),
-    (re.compile(r"(?<=[a-z])/(?=(?:hour|day|week|month|year|hr|person|night|minute|second|gallon)\b)"), " per "),
-    (re.compile(r"((?:[Rr]oom|[Ff]light|[Aa]partment|[Aa]pt|[Ss]uite|[Gg]ate|[Bb]us|[Rr]oute|[Hh]ighway|[Ii]nterstate)\s)(\d{3,4})(?!\d|\.\d)"), _room),
+    (_PER, " per "),
+    (_ROOM, _room),
     (re.compile(rf"(?<![\d.])(?!\d+000(?!\d))(\d{{{_READ_OUT_FROM},}}|0\d+)(?!\d|\.\d)"), lambda m: read_digits(m[1])),
     (re.compile(r"(?<![\d.])(\d+)(?:st|nd|rd|th)(?![A-Za-z])", re.IGNORECASE), lambda m: read_ordinal(m[1])),
     (re.compile(r"(?<![\d/])9/11(?![\d/])"), "nine eleven"),
@@ -314,6 +348,7 @@ _RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     # letters and signs
     (re.compile(r"(?<![A-Za-z.])(?:[A-Za-z]\.){2,}(?![A-Za-z])"), _dotted_initials),
     (re.compile(r"(?<![A-Za-z])k(?![A-Za-z])"), "K"),
+    (_LETTERS_AND_LETTERS, lambda m: f"{' '.join(m[1])} and {' '.join(m[2])}"),
     (re.compile(r"\s*&\s*"), " and "),
     (re.compile(r"(?<=\w)@(?=\w)|\s@\s"), " at "),
     (re.compile(r"(?<=[a-z])\.(?=(?:com|org|net|edu|gov|io|cn|co)\b)"), " dot "),

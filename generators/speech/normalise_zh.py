@@ -8,33 +8,32 @@ from collections.abc import Callable, Mapping
 from generators.speech.letters import spell_initialisms
 
 _DIGITS = "零一二三四五六七八九"
+#: 两 before 千, 万 and 亿 when nothing stands before it in its group; 二百 and 两百 are both said, 二百五十 only so.
+_TWO_OF_SCALE = re.compile(r"(?<![十百千零])二(?=[千万亿])|^二(?=百(?!五))")
 _PHONE_ONE = "幺"  # "one" where numbers are dictated: telephone, room, flight, bus
+_TWO = 2
 _MAX_CARDINAL_DIGITS = 16  # cn2an's limit
 _READ_OUT_FROM = 8  # so many digits or more are an identifier, read one by one
 
-#: Words before which 2 is 两 (吕叔湘《现代汉语八百词》"两、二": measure words, not ordinals and not 二 in names).
+#: Measure words and units before which 2 is 两 (吕叔湘《现代汉语八百词》 "两、二"), with what follows
+#: where the word could be something else. Ordinals and names (2号, 2楼, 2月, 2班, 2级, 2手) are not here.
 _MEASURES = (
-    "个小时|个月|个半|个|小时|分钟|秒钟|秒|点钟|点|天|周|星期|年(?!级|代)|只|条|张|位|名|次|遍|趟|件|把|块|毛|元|角|美元|欧元|英镑|"
-    "公斤|千克|斤|克|毫克|吨|公里|千米|毫米|厘米|平方|立方|米|里|步|杯|瓶|碗|盘|份|套|本|支|枝|根|颗|粒|片|层|间|家|座|辆|台|部|"
-    "架|艘|匹|头|群|排|双|对|人|口|顿|场|节|门|首|篇|句|段|页|岁|倍|种|类|样|组|队|批|桶|箱|袋|包|盒|罐|升|毫升|道|锅|盏|朵|棵|"
-    "株|扇|滴|堆|束|串|亩|代人|回|轮|拨|摄氏度|度|分(?!之)|百|千|万|亿|成|刻钟|股|笔|款|项|份儿|碗儿|档|幅|封|顶|床|尾|头|勺|匙|"
-    "壶|面|关|集|章|瓣|挂|副|剂|针|针剂|晚|夜|拃|截|泡|把儿|码|平|寸|尺|丈|趟儿|会儿|下子|下|手续"
+    "个|小时|分钟|秒|点|天|周|星期|年(?!级|代)|只|条|张|位|名|次|遍|趟|件|把(?!手)|块|毛|元|角|美元|欧元|英镑|"
+    "公斤|千克|斤|克|毫克|吨|公里|千米|毫米|厘米|平方|立方|米|里|步|杯|瓶|碗|盘|份|套|本|支|枝|根|颗|粒|片|"
+    r"层|间|家|座|辆|台|部|架|艘|匹|头|群|排|双|对(?!\d)|人|口|顿|场|节|门|首|篇|句|段|页|岁|倍|种|类|样|组|队|"
+    "批|桶|箱|袋|包|盒|罐|升|毫升|道|锅|盏|朵|棵|株|扇|滴|堆|束|串|亩|回|轮|拨|摄氏度|度|分(?!之)|百|千|万|亿|"
+    "成|刻钟|股|笔|款|项|档|幅|封|顶|床|尾|勺|壶|集|章|瓣|副|剂|针|晚|夜|截|码|平|寸|尺|丈|下"
 )
-_TWO = re.compile(rf"(?<![零一二三四五六七八九十百千万亿点第幺两])二(?=(?:多|来|几)?(?:{_MEASURES}))")
-_TWO_BEFORE_BIG = re.compile(r"(?<![十第点零一二三四五六七八九百])二(?=[千万亿])")
-_NOT_TWO = re.compile(r"两(?=手车|手房|手烟|把手|百五(?!十|百|千|万)|分之|点[零一二三四五六七八九])")
-_CLOCK_TWO = re.compile(
-    r"(?<![零一二三四五六七八九十百千万点第])二(?=点(?:钟|半|多|整|左右|[零一二三四五]?十?[零一二三四五六七八九]?分|一刻|三刻))"
-)
+_BEFORE_MEASURE = re.compile(rf"\s*(?:[到至]\d+(?:\.\d+)?)?(?:多|来|几)?(?:{_MEASURES})")
 
 #: Longest first: a unit ends where no further letter follows.
 _UNITS: Mapping[str, str] = {
     "km/h": "公里每小时", "m/s": "米每秒", "kWh": "千瓦时", "km²": "平方公里", "cm²": "平方厘米", "m²": "平方米",
-    "㎡": "平方米", "m³": "立方米", "m2": "平方米", "m3": "立方米", "km": "公里", "KM": "公里", "cm": "厘米", "CM": "厘米",
-    "mm": "毫米", "dm": "分米", "m": "米", "kg": "公斤", "KG": "公斤", "mg": "毫克", "g": "克", "ml": "毫升", "mL": "毫升",
-    "ML": "毫升", "L": "升", "l": "升", "°C": "摄氏度", "℃": "摄氏度", "°F": "华氏度", "℉": "华氏度", "°": "度",
-    "kHz": "千赫兹", "MHz": "兆赫兹", "GHz": "吉赫兹", "Hz": "赫兹", "kW": "千瓦", "W": "瓦", "ms": "毫秒", "min": "分钟",
-    "h": "小时", "s": "秒", "t": "吨",
+    "㎡": "平方米", "m³": "立方米", "m2": "平方米", "m3": "立方米", "km": "公里", "KM": "公里", "cm": "厘米",
+    "CM": "厘米", "mm": "毫米", "dm": "分米", "m": "米", "kg": "公斤", "KG": "公斤", "mg": "毫克", "g": "克",
+    "ml": "毫升", "mL": "毫升", "ML": "毫升", "L": "升", "l": "升", "°C": "摄氏度", "℃": "摄氏度",
+    "°F": "华氏度", "℉": "华氏度", "°": "度", "kHz": "千赫兹", "MHz": "兆赫兹", "GHz": "吉赫兹", "Hz": "赫兹",
+    "kW": "千瓦", "W": "瓦", "ms": "毫秒", "min": "分钟", "h": "小时", "s": "秒", "t": "吨",
 }  # fmt: skip
 _UNIT = re.compile(
     r"(?<=\d)\s*(" + "|".join(re.escape(unit) for unit in sorted(_UNITS, key=len, reverse=True)) + r")(?![A-Za-z0-9²³])"
@@ -63,6 +62,14 @@ _SERVICE = re.compile(
     rf"{_NO_DIGIT_BEFORE}(110|119|120|122|114|911|12306|12345|12315|12348|10000|10010|10086)"
     rf"(?!\d|\.\d|\s*(?:{_MEASURES}|多|来|几|%|号|路|分|年|月|日))"
 )
+_SHORT_YEAR = re.compile(r"(?<!\d)[6-9]\d(?=年(?!代|前|后|多|以|的))|(?<!\d)[05-9]0(?=后(?!面|来|天|边))")
+_CLOCK = r"([01]?\d|2[0-4]):([0-5]\d)(?::\d\d)?"
+_AMOUNT = re.compile(
+    rf"(US\$|RMB|[￥¥$£€])\s*({_NUMBER})(?:{_RANGE_SIGN}[￥¥$£€]?({_NUMBER}))?"
+    r"\s*(万|亿|千|百)?(?:元|块钱?|美元|英镑|欧元)?"
+)
+#: Long digit strings that count nothing and are not round.
+_IDENTIFIER = re.compile(rf"{_NO_DIGIT_BEFORE}(?!\d+000(?!\d))\d{{{_READ_OUT_FROM},}}(?!\d|\.\d|\s*(?:{_MEASURES}))")
 _PUNCTUATION: Mapping[str, str] = {",": "，", "?": "？", "!": "！", ":": "：", ";": "；"}
 
 
@@ -75,10 +82,6 @@ def normalise_zh(text: str) -> str:
     text = _half_width(text)
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
-    text = _TWO_BEFORE_BIG.sub("两", text)
-    text = _CLOCK_TWO.sub("两", text)
-    text = _TWO.sub("两", text)
-    text = _NOT_TWO.sub("二", text)
     return _punctuate(spell_initialisms(text))
 
 
@@ -87,13 +90,16 @@ def read_integer(digits: str) -> str:
 
     >>> read_integer("10500"), read_integer("12"), read_integer("007")
     ('一万零五百', '十二', '零零七')
+    >>> read_integer("200"), read_integer("22000"), read_integer("250")
+    ('两百', '两万两千', '二百五十')
     """
     import cn2an
 
     if len(digits) > _MAX_CARDINAL_DIGITS or (len(digits) > 1 and digits[0] == "0"):
         return read_digits(digits)
     words: str = cn2an.an2cn(digits, "low")
-    return words[1:] if words.startswith("一十") else words
+    words = words[1:] if words.startswith("一十") else words
+    return _TWO_OF_SCALE.sub("两", words)
 
 
 def read_digits(digits: str, one: str = "一") -> str:
@@ -148,7 +154,7 @@ def _clock_range(match: re.Match[str]) -> str:
 
 def _time_words(hour: str, minute: str) -> str:
     """14:05 -> 十四点零五分, 8:30 -> 八点半, 8:00 -> 八点."""
-    spoken = read_integer(str(int(hour))) + "点"
+    spoken = _hour(hour) + "点"
     if minute == "00":
         return spoken
     if minute == "30":
@@ -156,8 +162,12 @@ def _time_words(hour: str, minute: str) -> str:
     return spoken + ("零" if minute[0] == "0" else "") + read_integer(str(int(minute))) + "分"
 
 
+def _hour(digits: str) -> str:
+    return "两" if int(digits) == _TWO else read_integer(str(int(digits)))
+
+
 def _minutes_after_hour(match: re.Match[str]) -> str:
-    return f"{read_integer(str(int(match[1])))}点零{_DIGITS[int(match[2])]}"
+    return f"{_hour(match[1])}点零{_DIGITS[int(match[2])]}"
 
 
 def _money(match: re.Match[str]) -> str:
@@ -191,7 +201,9 @@ def _letters_then_digits(match: re.Match[str]) -> str:
 
 
 def _number(match: re.Match[str]) -> str:
-    return read_number(match[0])
+    """Any number left; 2 is 两 where something is counted."""
+    counted = match[0] == str(_TWO) and _BEFORE_MEASURE.match(match.string, match.end())
+    return "两" if counted and not match.string[: match.start()].endswith("第") else read_number(match[0])
 
 
 Replacement = str | Callable[[re.Match[str]], str]
@@ -204,11 +216,11 @@ _RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     (re.compile(rf"{_NO_DIGIT_BEFORE}[48]00[- ]?\d{{3,4}}[- ]?\d{{3,4}}(?!\d)"), _digits_with_phone_one),
     (re.compile(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)"), _full_date),
     (re.compile(r"(?<!\d)([12]\d{3})(?=年(?!前|后|左右|多|以))"), _year),
-    (re.compile(r"(?<!\d)([6-9]\d)(?=年(?!代|前|后|多|以|的))|(?<!\d)([5-90]0)(?=后(?!面|来|天|边))"), lambda m: read_digits(m[0])),
-    (re.compile(r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?::\d\d)?" + _RANGE_SIGN + r"([01]?\d|2[0-4]):([0-5]\d)(?![\d:])"), _clock_range),
-    (re.compile(r"(?<![\d:])([01]?\d|2[0-4]):([0-5]\d)(?::\d\d)?(?![\d:])"), _clock),
+    (_SHORT_YEAR, lambda m: read_digits(m[0])),
+    (re.compile(rf"(?<![\d:]){_CLOCK}{_RANGE_SIGN}{_CLOCK}(?![\d:])"), _clock_range),
+    (re.compile(rf"(?<![\d:]){_CLOCK}(?![\d:])"), _clock),
     (re.compile(r"(?<!\d)([01]?\d|2[0-4])点0(\d)(?!\d)"), _minutes_after_hour),
-    (re.compile(rf"(US\$|RMB|[￥¥$£€])\s*({_NUMBER})(?:{_RANGE_SIGN}[￥¥$£€]?({_NUMBER}))?\s*(万|亿|千|百)?(?:元|块钱?|美元|英镑|欧元)?"), _money),
+    (_AMOUNT, _money),
     (re.compile(rf"({_NUMBER})%?(?:{_RANGE_SIGN}({_NUMBER}))?\s*([%％‰])"), _percent),
     (re.compile(rf"{_NO_DIGIT_BEFORE}-({_NUMBER})(?=\s*(?:°C?|℃|度|摄氏度))"), r"零下\1"),
     (re.compile(r"(?<=零下)\s*-(?=\d)"), ""),
@@ -223,11 +235,11 @@ _RULES: tuple[tuple[re.Pattern[str], Replacement], ...] = (
     (re.compile(rf"({_NUMBER})\s*[×xX*]\s*(?={_NUMBER})"), r"\1乘"),
     (re.compile(rf"({_NUMBER})\s*\+\s*(?={_NUMBER})"), r"\1加"),
     (re.compile(rf"({_NUMBER})\s*=\s*(?={_NUMBER})"), r"\1等于"),
-    (re.compile(r"(?<!\d)(\d{3,4})(?=室|房|号房|号门|次列车|次航班|次高铁|航班|路(?!口|程))"), _digits_with_phone_one),
+    (re.compile(r"(?<!\d)(\d{3,4})(?=室|房|号房|号门|次列车|次航班|航班|路(?!口|程))"), _digits_with_phone_one),
     (_SERVICE, _digits_with_phone_one),
     (re.compile(r"(?<=[A-Za-z])[-\s]?(\d+)(?!\d|\.\d)"), _letters_then_digits),
     (re.compile(rf"{_NO_DIGIT_BEFORE}-(?=\d)"), "负"),
-    (re.compile(rf"{_NO_DIGIT_BEFORE}(?!\d+000(?!\d))\d{{{_READ_OUT_FROM},}}(?!\d|\.\d|\s*(?:{_MEASURES}))"), _digits_with_phone_one),
+    (_IDENTIFIER, _digits_with_phone_one),
     (re.compile(_NUMBER), _number),
     (re.compile(r"(?<=[一二三四五六七八九十百千万亿零])([A-Za-z])"), r" \1"),
     (re.compile(r"²"), "的平方"),

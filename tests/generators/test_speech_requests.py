@@ -1,0 +1,166 @@
+"""From plan and script to utterances in the store, spoken by espeak-ng."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from data_schemas.audio import SAMPLE_RATE_HZ
+from data_schemas.emotions import Emotion
+from data_schemas.randomness import named_seed
+from data_schemas.script import Script, ScriptProvenance, ScriptTurn
+from data_schemas.tasks import Language, Part, Role, Task
+from data_schemas.utterance import SpeechRequest
+from generators.speech.engine import Control, EngineError, RawSpeech
+from generators.speech.espeak import EspeakEngine
+from generators.speech.finish import FINISH_VERSION
+from generators.speech.requests import PlannedUtterance, utterance_requests
+from generators.speech.settings import SpeechSettings
+from generators.speech.speak import audio_recipe, load_samples, speak
+from generators.store import Store, key_of
+from tests.support.scene_factory import make_plan, make_script
+
+SETTINGS = SpeechSettings(engine="espeak")
+SEED = 7
+
+
+class CountingEngine(EspeakEngine):
+    """espeak that counts its work."""
+
+    def __init__(self) -> None:
+        self.spoken = 0
+
+    def synthesise(self, request: SpeechRequest) -> RawSpeech:
+        self.spoken += 1
+        return super().synthesise(request)
+
+
+class EmotionalEngine(EspeakEngine):
+    controls = frozenset({Control.EMOTION, Control.SEED})
+
+
+def emotion_script() -> Script:
+    turns = [
+        ("我等了他2个小时，气死我了！[sigh]", Emotion.ANGER, 3),
+        ("他居然说8月15号才到！", Emotion.SURPRISE, 2),
+        ("你说我的心情是怎么变的？", Emotion.NEUTRAL, 0),
+    ]
+    return Script(
+        script_id="zh-trajectory-test",
+        task=Task.TRAJECTORY,
+        language=Language.ZH,
+        domain="delivery",
+        turns=tuple(
+            ScriptTurn(text=text, emotion=emotion, intensity=intensity, cause="等人", response_text="先生气，后惊讶。")
+            for text, emotion, intensity in turns
+        ),
+        provenance=ScriptProvenance(writer="pack", author="tests", version="1"),
+    )
+
+
+def planned(script: Script, engine: EspeakEngine | None = None, **changes: object) -> tuple[PlannedUtterance, ...]:
+    settings = SETTINGS.model_copy(update=changes)
+    return utterance_requests(make_plan(script), script, settings, engine or EspeakEngine(), SEED)
+
+
+def speakable(one: PlannedUtterance, voice: str) -> PlannedUtterance:
+    return one.model_copy(update={"request": one.request.model_copy(update={"voice": voice})})
+
+
+def test_track1_speaks_the_users_turns() -> None:
+    utterances = planned(emotion_script())
+    assert [one.id for one in utterances] == ["p1/1", "p1/2", "p1/3"]
+    assert {one.role for one in utterances} == {Role.USER} and {one.part for one in utterances} == {None}
+    assert utterances[0].text.endswith("[sigh]")
+    assert utterances[0].request.spoken_text == "我等了他两个小时，气死我了！"
+    assert utterances[1].request.spoken_text == "他居然说八月十五号才到！"
+    assert {one.request.max_inner_silence_ms for one in utterances} == {None}
+
+
+def test_an_engine_without_emotion_and_seed_gets_neither() -> None:
+    for one in planned(emotion_script()):
+        assert (one.request.emotion, one.request.intensity, one.request.seed) == (Emotion.NEUTRAL, 0, 0)
+
+
+def test_an_engine_with_emotion_and_seed_gets_both() -> None:
+    utterances = planned(emotion_script(), EmotionalEngine())
+    assert (utterances[0].request.emotion, utterances[0].request.intensity) == (Emotion.ANGER, 3)
+    assert utterances[1].request.seed == named_seed(SEED, "p1/2", "speech")
+
+
+def test_track2_speaks_every_line_and_splits_at_breaks() -> None:
+    script = make_script(Task.PAUSE, Language.ZH, query="我想 [break] 呃，去西安 [break] 三天")
+    utterances = planned(script)
+    assert [one.id for one in utterances] == ["p1/1.1", "p1/1.2", "p1/1.3", "p1/2"]
+    assert [one.text for one in utterances[:3]] == ["我想", "呃，去西安", "三天"]
+    assert [one.part for one in utterances] == [Part.QUERY] * 3 + [Part.REPLY]
+    assert {one.request.max_inner_silence_ms for one in utterances} == {SETTINGS.max_inner_silence_ms}
+
+
+def test_third_parties_speak_with_their_own_voice() -> None:
+    utterances = planned(make_script(Task.THIRD_PARTY_BEFORE, Language.EN))
+    assert [one.role for one in utterances] == [Role.THIRD_PARTY, Role.USER, Role.ASSISTANT]
+    assert len({one.request.voice for one in utterances}) == 3
+
+
+def test_a_line_with_nothing_to_say_is_refused_by_name() -> None:
+    script = make_script(Task.BACKCHANNEL, Language.ZH, backchannel="[laughter]")
+    with pytest.raises(EngineError, match=r"p1/3 \(script zh-backchannel-test\).*\[laughter\]"):
+        planned(script)
+
+
+def test_speed_needs_an_engine_that_has_it() -> None:
+    with pytest.raises(EngineError, match=r"speech\.speed"):
+        planned(emotion_script(), EmotionalEngine(), speed=1.2)
+
+
+def test_what_was_spoken_once_is_not_spoken_again(tmp_path: Path) -> None:
+    engine, store = CountingEngine(), Store(tmp_path)
+    one = speakable(planned(emotion_script())[0], "cmn+f1")
+    first = speak(one, engine, store)
+    second = speak(one.model_copy(update={"id": "p2/1"}), engine, store)
+    assert engine.spoken == 1
+    assert second == first.model_copy(update={"id": "p2/1"})
+    assert first.text == one.text and first.provenance.engine == "espeak"
+    samples = load_samples(store, first.audio_key)
+    assert len(samples) == first.num_samples and first.sample_rate == SAMPLE_RATE_HZ
+    assert 20 * np.log10(np.max(np.abs(samples))) == pytest.approx(first.peak_dbfs, abs=0.05)
+    store.wav_path(first.audio_key).write_bytes(b"RIFF")
+    assert speak(one, engine, store) == first
+    assert engine.spoken == 2
+
+
+def test_everything_that_changes_the_samples_changes_the_key() -> None:
+    engine = EspeakEngine()
+    request = planned(emotion_script())[0].request
+    recipe = audio_recipe(request, engine)
+    changed = [
+        recipe.model_copy(update={"engine_version": "2"}),
+        recipe.model_copy(update={"finish_version": FINISH_VERSION + "x"}),
+        *(
+            audio_recipe(request.model_copy(update={field: value}), engine)
+            for field, value in {"voice": "cmn+m1", "speed": 1.1, "edge_silence_ms": 60, "spoken_text": "不"}.items()
+        ),
+    ]
+    assert len({key_of(one) for one in (recipe, *changed)}) == len(changed) + 1
+
+
+def test_an_error_of_the_engine_names_the_utterance(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"^p1/1: espeak has no zh voice 'voice-1'"):
+        speak(planned(emotion_script())[0], EspeakEngine(), Store(tmp_path))
+
+
+def test_another_engines_request_is_refused(tmp_path: Path) -> None:
+    one = planned(emotion_script())[0]
+    foreign = one.model_copy(update={"request": one.request.model_copy(update={"engine": "kokoro"})})
+    with pytest.raises(EngineError, match="planned for engine kokoro"):
+        speak(foreign, EspeakEngine(), Store(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"loudness_lufs": 0}, {"edge_silence_ms": -1}, {"max_inner_silence_ms": 900}, {"speed": 9}, {"volume": 1}]
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        SpeechSettings.model_validate(wrong)
