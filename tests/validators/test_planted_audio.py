@@ -73,7 +73,7 @@ FOLLOWS = {
 }
 
 
-@pytest.mark.parametrize(("code", "change"), DEFECTS, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize(("code", "change"), DEFECTS, ids=lambda value: value if isinstance(value, str) else "")
 def test_planted_defect(bench: Any, code: str, change: Callable[[Any], Any]) -> None:
     bench.edit_audio(FILE, change)
     findings = bench.judge(ITEM)

@@ -129,7 +129,7 @@ DEFECTS: list[tuple[str, str, Damage]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "item", "damage"), DEFECTS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("code", "item", "damage"), DEFECTS, ids=lambda value: value if isinstance(value, str) else "")
 def test_planted_defect(bench: Any, code: str, item: str, damage: Damage) -> None:
     damage(bench)
     findings = bench.judge(item)
