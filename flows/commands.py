@@ -11,6 +11,7 @@ from rich.table import Table
 
 from data_schemas.base import write_jsonl
 from data_schemas.finding import Severity, sort_findings
+from data_schemas.layouts.registry import LAYOUTS, detect_layouts
 from flows.errors import EXIT_FAILED, ResourceError, TargetError
 from flows.pool import default_workers
 from flows.progress import progress_display
@@ -64,6 +65,11 @@ def validate_command(root: Path, overlap: bool, output: Path | None, workers: in
 
     if not root.is_dir():
         raise TargetError(f"{root}: no such directory")
+    if not detect_layouts(root):
+        raise TargetError(
+            f"{root} holds no data set in a layout we know ({', '.join(known.name for known in LAYOUTS)}); give the "
+            "directory that holds track1/, HD-Track1/ or track2/, or what is inside one of them"
+        )
     with progress_display(console) as reporter:
         started: list[int] = []
 

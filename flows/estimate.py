@@ -15,9 +15,10 @@ from flows.config import BuildConfig
 from flows.pool import default_workers
 from flows.prepare import Prepared
 
-#: Speech rates, calibrated on the Kokoro speech of the quickstart pack.
-HAN_CHARACTERS_PER_SECOND = 4.6
-ENGLISH_WORDS_PER_SECOND = 2.8
+#: Speech rates, calibrated on the 164 utterances of the quickstart in Kokoro speech (characters with
+#: punctuation; edge silences included).
+HAN_CHARACTERS_PER_SECOND = 5.8
+ENGLISH_WORDS_PER_SECOND = 3.4
 #: Real-time factor per worker process (measured on 2 cores, DESIGN.md "Speech").
 REAL_TIME_FACTOR = {"kokoro": 0.79, "espeak": 0.003}
 UNKNOWN_ENGINE_FACTOR = 1.0

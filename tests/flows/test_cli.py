@@ -80,3 +80,11 @@ def test_disk_full_is_said_plainly() -> None:
     assert sentence is not None
     assert "disk is full" in sentence
     assert known_sentence(RuntimeError("a defect of ours")) is None
+
+
+def test_a_directory_without_a_data_set_is_said_to_be_one(tmp_path: Path) -> None:
+    (tmp_path / "随便.txt").write_text("不是数据集", encoding="utf-8")
+    _, _, error = invoke("validate", str(tmp_path))
+    assert "track1-seed" in str(error)
+    _, _, error = invoke("validate", str(tmp_path / "没有"))
+    assert "no such directory" in str(error)

@@ -63,7 +63,9 @@ DEFECTS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "where", "change"), DEFECTS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("code", "where", "change"), DEFECTS, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_row_defect(bench: Any, code: str, where: tuple[str, str], change: Callable[[dict[str, Any]], None]) -> None:
     bench.edit_row(where[0], change)
     findings = bench.judge(where[1])
