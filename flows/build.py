@@ -5,20 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from data_schemas.finding import Finding, Severity
+from data_schemas.finding import Severity
 from data_schemas.plan import DialoguePlan, QuotaCell
-from data_schemas.script import Script
 from data_schemas.tasks import Language, Track
-from data_schemas.utterance import Utterance
-from flows import jobs
 from flows.config import BuildConfig
 from flows.errors import QuotaShort
+from flows.make_shard import ShardMaker
 from flows.orchestration import end_stale_servers, quiet_libraries, record_servers
 from flows.pool import WorkerPool
 from flows.prepare import Prepared
@@ -27,13 +23,9 @@ from flows.publish import Accepted, publish
 from flows.quarantine import write_quarantine
 from flows.reconcile import CellCount, count_cells, shortage
 from flows.report import BuildReport
-from flows.shards import ItemOutcome, ShardLedger, ShardResult, shard_key, split_shards
+from flows.shards import ItemOutcome, ShardLedger, shard_key, split_shards
 from generators.plans.planner import FirstIndex, plan_items
 from generators.plans.quotas import QuotaImpossible
-from generators.scenes.composer import SceneImpossible
-from generators.scripts.writer import ScriptError
-from generators.speech.engine import EngineError
-from generators.speech.requests import utterance_requests
 
 if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
@@ -41,7 +33,6 @@ if TYPE_CHECKING:
 
 SERVERS_FILE = "prefect-servers.json"
 _SHARDS_IN_FLIGHT_MORE_THAN_WORKERS = 1
-_VALIDATOR = "flows.build/1"
 
 
 class Build:
@@ -55,6 +46,7 @@ class Build:
         self.pool = WorkerPool(config.execution.workers)
         self._shards: dict[str, tuple[DialoguePlan, ...]] = {}
         self._cancelled = threading.Event()
+        self._maker = ShardMaker(config, prepared, reporter, self.ledger, self.pool, self._cancelled)
 
     # -- the flow ---------------------------------------------------------------------------
 
@@ -116,7 +108,7 @@ class Build:
         counts = count_cells(self.prepared.quota, all_plans, outcomes)
         write_quarantine(self.config.work_dir / "quarantine", self._directories(outcomes, accepted=False))
         self._refuse_short(counts)
-        return self._publish(all_plans, outcomes, counts, started)
+        return self._publish(outcomes, counts, started)
 
     def _run_round(self, plans: tuple[DialoguePlan, ...]) -> list[ItemOutcome]:
         from prefect import task
@@ -135,7 +127,7 @@ class Build:
             retry_condition_fn=lambda *_: not self._cancelled.is_set(),
             cache_policy=NO_CACHE,
             persist_result=False,
-        )(self.run_shard)
+        )(self.make_shard)
         futures = [shard_task.submit(key) for key in keys]
         for future in futures:
             future.result()
@@ -182,116 +174,9 @@ class Build:
                 "scripts to the pack, lower the quota, or set top_up.on_short=publish"
             )
 
-    # -- one shard --------------------------------------------------------------------------
-
-    def run_shard(self, key: str) -> None:
-        """Make and judge the items of a shard, then write its ledger entry."""
-        plans = self._shards[key]
-        finished = self.ledger.result(key)
-        if finished is not None:
-            for stage in ("write", "compose", "judge"):
-                self.reporter.advance(stage, len(plans))
-            return
-        self.ledger.start(key)
-        written = [self._write(plan) for plan in plans]
-        spoken = self._speak_all(written)
-        composed = self._compose_all(key, written, spoken)
-        outcomes = self._judge_all(key, written, spoken, composed)
-        self.ledger.finish(ShardResult(key=key, outcomes=outcomes))
-
-    def _write(self, plan: DialoguePlan) -> tuple[DialoguePlan, Script | Finding]:
-        try:
-            script: Script | Finding = self.prepared.writer.write(plan)
-        except ScriptError as error:
-            script = _refusal("BUILD.SCRIPT_FAILED", plan, error)
-        self.reporter.advance("write")
-        return plan, script
-
-    def _speak_all(self, written: list[tuple[DialoguePlan, Script | Finding]]) -> list[tuple[Utterance, ...] | Finding]:
-        store = self.config.work_dir / "store"
-        waiting: list[tuple[DialoguePlan, list[Future[Utterance]]] | Finding] = []
-        for plan, script in written:
-            if isinstance(script, Finding):
-                waiting.append(script)
-                continue
-            try:
-                planned = utterance_requests(plan, script, self.config.speech, self.prepared.engine, self.config.seed)
-            except EngineError as error:
-                waiting.append(_refusal("BUILD.SPEECH_FAILED", plan, error))
-                continue
-            self.reporter.expect("speak", len(planned))
-            waiting.append(
-                (
-                    plan,
-                    [self._submit("speak", jobs.speak_job, one, self.config.speech.engine, store) for one in planned],
-                )
-            )
-        return [
-            entry if isinstance(entry, Finding) else _gather(entry[0], partial(_all, entry[1]), "BUILD.SPEECH_FAILED")
-            for entry in waiting
-        ]
-
-    def _compose_all(
-        self,
-        key: str,
-        written: list[tuple[DialoguePlan, Script | Finding]],
-        spoken: list[tuple[Utterance, ...] | Finding],
-    ) -> list[float | Finding]:
-        waiting: list[tuple[DialoguePlan, Future[float]] | Finding] = []
-        for (plan, script), utterances in zip(written, spoken, strict=True):
-            if isinstance(utterances, Finding):
-                waiting.append(utterances)
-                self.reporter.advance("compose")
-                continue
-            directory = self.ledger.item_dir(key, plan.id)
-            waiting.append(
-                (
-                    plan,
-                    self._submit("compose", jobs.compose_job, self.config, plan, script, utterances, directory),
-                )
-            )
-        return [
-            entry if isinstance(entry, Finding) else _gather(entry[0], entry[1].result, "BUILD.SCENE_IMPOSSIBLE")
-            for entry in waiting
-        ]
-
-    def _judge_all(
-        self,
-        key: str,
-        written: list[tuple[DialoguePlan, Script | Finding]],
-        spoken: list[tuple[Utterance, ...] | Finding],
-        composed: list[float | Finding],
-    ) -> tuple[ItemOutcome, ...]:
-        del spoken
-        waiting: list[Future[tuple[Finding, ...]] | Finding] = []
-        for (plan, _), seconds in zip(written, composed, strict=True):
-            if isinstance(seconds, Finding):
-                waiting.append(seconds)
-                self.reporter.advance("judge")
-            else:
-                directory = self.ledger.item_dir(key, plan.id)
-                waiting.append(self._submit("judge", jobs.judge_job, self.config, plan.task.track, directory))
-        outcomes = []
-        for (plan, _), seconds, entry in zip(written, composed, waiting, strict=True):
-            findings = (entry,) if isinstance(entry, Finding) else entry.result()
-            outcomes.append(
-                ItemOutcome(
-                    plan_id=plan.id,
-                    cell=plan.cell,
-                    script_id=plan.outline.script_id,
-                    accepted=all(finding.severity is not Severity.ERROR for finding in findings),
-                    findings=findings,
-                    audio_seconds=0.0 if isinstance(seconds, Finding) else seconds,
-                )
-            )
-        return tuple(outcomes)
-
-    def _submit(self, stage: str, job: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        if self._cancelled.is_set():
-            raise KeyboardInterrupt
-        future = self.pool.submit(job, *arguments)
-        future.add_done_callback(lambda _: self.reporter.advance(stage))
-        return future
+    def make_shard(self, key: str) -> None:
+        """The Prefect task: one shard, unless the ledger has it."""
+        self._maker.make(key, self._shards[key])
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -305,12 +190,10 @@ class Build:
 
     def _publish(
         self,
-        plans: list[DialoguePlan],
         outcomes: list[ItemOutcome],
         counts: tuple[CellCount, ...],
         started: float,
     ) -> BuildReport:
-        del plans
         accepted = [
             Accepted(outcome=outcome, directory=directory)
             for outcome, directory in self._directories(outcomes, accepted=True)
@@ -336,22 +219,6 @@ class Build:
             wall_seconds=time.monotonic() - started,
             tree_sha256=lock.tree_sha256,
         )
-
-
-def _gather(plan: DialoguePlan, wait: Callable[[], Any], code: str) -> Any:
-    """The job's value, or a finding when the item itself (not the machine) is at fault."""
-    try:
-        return wait()
-    except (EngineError, SceneImpossible) as error:
-        return _refusal(code, plan, error)
-
-
-def _all(futures: list[Future[Utterance]]) -> tuple[Utterance, ...]:
-    return tuple(future.result() for future in futures)
-
-
-def _refusal(code: str, plan: DialoguePlan, error: Exception) -> Finding:
-    return Finding(code=code, severity=Severity.ERROR, item=plan.id, message=str(error), validator=_VALIDATOR)
 
 
 def _highest_index(plans: Iterable[DialoguePlan]) -> dict[tuple[Track, Language], int]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+
 from rich.console import Console
 from rich.table import Table
 
@@ -58,12 +62,14 @@ def print_report(report: BuildReport, console: Console) -> None:
 
 
 def print_next_commands(release: str, console: Console) -> None:
-    """The two or three commands a person would want next."""
+    """The two or three commands a person would want next, as they can be typed here."""
+    program = "humdial" if shutil.which("humdial") else os.path.relpath(sys.argv[0])
+    place = os.path.relpath(release)
     console.print("next:", markup=False)
     for command in (
-        f"humdial validate {release}",
-        f"less {release}/README.md",
-        "humdial build --help",
+        f"{program} validate {place}",
+        f"less {place}/README.md",
+        f"{program} build configs/quickstart.yaml --set seed=2 --set release=out/second",
     ):
         console.print(f"  {command}", markup=False, soft_wrap=True)
 

@@ -112,8 +112,8 @@ _CATALOG = (
 )
 
 _BUILD = (
-    ("BUILD.SCRIPT_FAILED", E, "", "flows/build.py", "the writer has no script for the plan"),
-    ("BUILD.SPEECH_FAILED", E, "", "flows/build.py", "the engine cannot speak one of the item's texts"),
+    ("BUILD.SCRIPT_FAILED", E, "", "flows/make_shard.py", "the writer has no script for the plan"),
+    ("BUILD.SPEECH_FAILED", E, "", "flows/make_shard.py", "the engine cannot speak one of the item's texts"),
     ("BUILD.SCENE_IMPOSSIBLE", E, "", "generators/scenes/errors.py", "the utterances cannot be placed by the sub-task's rules, or their sum would clip"),
 )
 
