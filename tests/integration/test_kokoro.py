@@ -34,7 +34,7 @@ ZH = (
 )
 EN = (
     ("af_heart", "Dr. Lee paid $45.50 on August 15th."),
-    ("am_michael", "The FBI and the CIA need your ID before 3:30 p.m."),
+    ("am_michael", "The FBI and the CIA need your ID by March 3rd."),
     ("bf_emma", "We need 1/2 cup of sugar, 350 g of flour and 2 eggs."),
     ("bm_george", "I can't believe it, how could they leave my boxes out in the rain?"),
 )
@@ -108,7 +108,7 @@ def test_english_is_understood(engine: KokoroEngine, transcribe: Transcribe) -> 
 
 
 def test_the_same_request_gives_the_same_bytes_whatever_came_before(engine: KokoroEngine) -> None:
-    zh = request(engine, *("zf_xiaoni", Language.ZH, "好的，马上来。"))
+    zh = request(engine, *("zf_xiaoyi", Language.ZH, "好的，马上来。"))
     en = request(engine, *("am_puck", Language.EN, "Sure, on my way."))
     first = engine.synthesise(zh)
     engine.synthesise(en)
