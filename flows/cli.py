@@ -190,23 +190,12 @@ def known_sentence(error: BaseException) -> str | None:
         )
     if isinstance(error, PermissionError):
         return f"{error.filename}: permission denied; choose a place you may write to with --set release=DIR"
-    # Rooms raise their own ValueError/RuntimeError families with whole sentences.
-    if any(kind.__name__ in _ROOM_ERRORS for kind in type(error).__mro__):
+    if type(error).__module__.split(".")[0] in _ROOMS:  # an error class of ours carries a whole sentence
         return str(error)
     return None
 
 
-_ROOM_ERRORS = frozenset(
-    {
-        "RecordError",
-        "EngineError",
-        "QuotaImpossible",
-        "ModelError",
-        "ScriptError",
-        "CastingError",
-        "FetchError",
-    }
-)
+_ROOMS = frozenset({"data_schemas", "generators", "validators", "flows"})
 
 
 def _say(sentence: str) -> None:
