@@ -120,8 +120,8 @@ def write_config(folder: Path, engine: str, count: int) -> Path:
             "count": count,
         }
         for task, turns in (
-            (Task.TRAJECTORY, [3, 4, 5]),
-            (Task.REASONING, [3, 4, 5]),
+            (Task.TRAJECTORY, [3]),
+            (Task.REASONING, [3]),
             (Task.FOLLOW_UP, [1]),
             (Task.BACKCHANNEL, [1]),
             (Task.PAUSE, [1]),
@@ -176,7 +176,7 @@ def measure(engine: str, count: int, folder: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engines", nargs="+", default=["espeak", "kokoro"])
-    parser.add_argument("--count", type=int, default=2, help="items per quota cell")
+    parser.add_argument("--count", type=int, default=1, help="items per quota cell")
     arguments = parser.parse_args()
     rows: list[str] = []
     for engine in arguments.engines:

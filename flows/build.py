@@ -15,7 +15,7 @@ from data_schemas.tasks import Language, Track
 from flows.config import BuildConfig
 from flows.errors import QuotaShort
 from flows.make_shard import ShardMaker
-from flows.orchestration import end_stale_servers, quiet_libraries, record_servers
+from flows.orchestration import end_stale_servers, record_servers
 from flows.pool import WorkerPool
 from flows.prepare import Prepared
 from flows.progress import Reporter
@@ -59,7 +59,6 @@ class Build:
         from prefect import flow
         from prefect.task_runners import ThreadPoolTaskRunner
 
-        quiet_libraries()
         servers = self.config.work_dir / SERVERS_FILE
         end_stale_servers(servers)
         started = time.monotonic()

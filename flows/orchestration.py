@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from pathlib import Path
 
@@ -40,12 +39,6 @@ def prepare_environment() -> None:
     """Fill in defaults for Prefect, thread pools and Great Expectations; never overrides the user's."""
     for name, value in (PREFECT_ENVIRONMENT | THREAD_ENVIRONMENT | {"GX_ANALYTICS_ENABLED": "false"}).items():
         os.environ.setdefault(name, value)
-
-
-def quiet_libraries() -> None:
-    """Libraries that chat at INFO level through Prefect's handlers speak only of trouble."""
-    for name in ("great_expectations", "httpx"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def record_servers(file: Path) -> None:

@@ -7,6 +7,7 @@ paths, so that it is published with the release and equal after a rebuild.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -101,6 +102,8 @@ def _context() -> Any:
     import great_expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    # this module sets its own logger to INFO on import and then announces a temporary directory
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = great_expectations.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     return context
