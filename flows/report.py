@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -64,7 +65,7 @@ def print_report(report: BuildReport, console: Console) -> None:
 def print_next_commands(release: str, console: Console) -> None:
     """The two or three commands a person would want next, as they can be typed here."""
     program = "humdial" if shutil.which("humdial") else os.path.relpath(sys.argv[0])
-    place = os.path.relpath(release)
+    place = os.path.relpath(release) if Path(release).is_relative_to(Path.cwd()) else release
     console.print("next:", markup=False)
     for command in (
         f"{program} validate {place}",
