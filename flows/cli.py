@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -188,6 +189,10 @@ def known_sentence(error: BaseException) -> str | None:
             f"the disk is full ({error.filename or 'while writing'}); nothing was published. Free some space or set "
             "work and release to another disk, then run the same command again: what is finished is kept"
         )
+    if isinstance(error, BrokenProcessPool):
+        from flows.pool import WORKER_DIED
+
+        return WORKER_DIED
     if isinstance(error, PermissionError):
         return f"{error.filename}: permission denied; choose a place you may write to with --set release=DIR"
     if type(error).__module__.split(".")[0] in _ROOMS:  # an error class of ours carries a whole sentence

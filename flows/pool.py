@@ -11,7 +11,6 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from flows.errors import ResourceError
 from flows.jobs import initialise_worker
 
 T = TypeVar("T")
@@ -31,15 +30,15 @@ class WorkerPool:
         self._executor: ProcessPoolExecutor | None = None
 
     def submit(self, job: Callable[..., T], *arguments: Any) -> Future[T]:
-        """Queue a job. Raises ResourceError when the pool cannot be started."""
+        """Queue a job; after a worker died, in a fresh pool, so that a shard's retry can succeed."""
         with self._lock:
             if self._executor is None:
                 self._executor = self._start()
             try:
                 return self._executor.submit(job, *arguments)
-            except BrokenProcessPool as error:
-                self._executor = None
-                raise ResourceError(WORKER_DIED) from error
+            except BrokenProcessPool:
+                self._executor = self._start()
+                return self._executor.submit(job, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
