@@ -33,7 +33,7 @@ OVERLAP_MODEL = "pyannote-segmentation"
 _BYTES_PER_SECOND = 16_000 * 2 * 4
 _DISK_RESERVE_BYTES = 200 * 2**20
 #: Generous upper bound of one item's length, used before any audio exists.
-_SECONDS_PER_ITEM = {Track.EMOTION: 60.0, Track.DUPLEX: 60.0}
+_SECONDS_PER_ITEM = 60.0
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def check_disk(config: BuildConfig, plans: tuple[DialoguePlan, ...]) -> None:
     Raises:
         ResourceError: with the size that is needed and the size that is free.
     """
-    needed = int(sum(_SECONDS_PER_ITEM[plan.task.track] * _BYTES_PER_SECOND for plan in plans))
+    needed = int(len(plans) * _SECONDS_PER_ITEM * _BYTES_PER_SECOND)
     for place in (config.work_dir, config.release_dir.parent):
         existing = next(path for path in (place, *place.parents) if path.exists())
         free = shutil.disk_usage(existing).free

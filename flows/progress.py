@@ -33,19 +33,6 @@ class Reporter(Protocol):
     def note(self, text: str) -> None: ...
 
 
-class SilentReporter:
-    """Says nothing; for library use and tests."""
-
-    def expect(self, stage: str, more: int) -> None:
-        del stage, more
-
-    def advance(self, stage: str, done: int = 1) -> None:
-        del stage, done
-
-    def note(self, text: str) -> None:
-        del text
-
-
 class RichReporter:
     """One bar per stage."""
 
