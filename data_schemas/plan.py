@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Self
+from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from data_schemas.base import Record
-from data_schemas.emotions import Emotion
+from data_schemas.emotions import DEEPDIALOGUE, Emotion
 from data_schemas.speakers import Gender, Speaker
 from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Split, Task, Track
 
@@ -21,12 +21,49 @@ class EmotionStep(Record):
 
     emotion: Emotion
     intensity: int = Field(ge=0, le=3)
+    #: one of the twenty of `data_schemas.emotions.DEEPDIALOGUE`, the shade that the label stands for
+    fine_emotion: str | None = None
+    #: what the words alone say, where it differs from the voice (acoustic-semantic conflict)
+    text_emotion: Emotion | None = None
 
     @model_validator(mode="after")
-    def _neutral_has_no_intensity(self) -> Self:
+    def _consistent(self) -> Self:
+        check_shades(self.emotion, self.fine_emotion, self.text_emotion)
         if self.emotion.is_neutral != (self.intensity == 0):
             raise ValueError("intensity is 0 for neutral and 1 to 3 for every other emotion")
         return self
+
+
+class Persona(Record):
+    """Who the user is, in the dialogue's own language."""
+
+    name: str
+    gender: Gender
+    age: int = Field(ge=6, le=99)
+    job: str
+    region: str
+    #: how this person talks
+    style: str
+
+
+class Brief(Record):
+    """What a writer is told besides the emotions. Native to the dialogue's language; never text to be spoken."""
+
+    persona: Persona
+    #: an interpersonal theme of the catalogue (friendship, family, ...), where the story has one
+    theme: str | None = None
+    #: the other person the story is about, e.g. "an old roommate"
+    counterpart: str | None = None
+    #: place and moment
+    setting: str
+    #: kind of event that brings about the emotion of each told turn, in order; "" where nothing happens (Track 1)
+    events: tuple[str, ...] = ()
+    #: how the first line begins
+    opening: str
+    #: form of the final question (trajectory, reasoning)
+    question: str | None = None
+    #: what the event line of a full-duplex script does, e.g. where the pause falls, who is spoken to
+    cue: str | None = None
 
 
 class Outline(Record):
@@ -39,6 +76,7 @@ class Outline(Record):
     emotions: tuple[EmotionStep, ...] = ()
     root_cause: str | None = None
     user_gender: Gender | None = None  # None: any voice fits
+    brief: Brief | None = None  # drawn outlines have one; hand-written scripts need none
     script_id: str | None = None  # set when the outline was read off a frozen script
 
     @model_validator(mode="after")
@@ -49,7 +87,26 @@ class Outline(Record):
             if len(self.emotions) != self.turns:
                 raise ValueError(f"{self.turns} turns need {self.turns} emotions, not {len(self.emotions)}")
             check_trajectory(self.task, tuple(step.emotion for step in self.emotions))
+        if self.task is not Task.RECOGNITION and any(step.text_emotion for step in self.emotions):
+            raise ValueError("text_emotion (the words say another emotion than the voice) is for recognition items")
         return self
+
+    @property
+    def is_conflict(self) -> bool:
+        """An acoustic-semantic conflict item: the words say one emotion, the voice another."""
+        return any(step.text_emotion for step in self.emotions)
+
+
+class Place(NamedTuple):
+    """What a script can be used for: a quota cell without its split."""
+
+    task: Task
+    language: Language
+    turns: int
+
+    @property
+    def key(self) -> str:
+        return f"{self.task}/{self.language}/{self.turns}"
 
 
 class QuotaCell(Record):
@@ -63,6 +120,10 @@ class QuotaCell(Record):
     @property
     def key(self) -> str:
         return f"{self.task}/{self.language}/{self.turns}/{self.split}"
+
+    @property
+    def place(self) -> Place:
+        return Place(self.task, self.language, self.turns)
 
 
 class DialoguePlan(Record):
@@ -110,6 +171,19 @@ class DialoguePlan(Record):
         if person is None:
             raise ValueError(f"plan {self.id} has no {role} speaker")
         return person
+
+
+def check_shades(emotion: Emotion, fine_emotion: str | None, text_emotion: Emotion | None) -> None:
+    """That the fine emotion is a shade of the label, and the words' emotion is another one.
+
+    Raises:
+        ValueError: a sentence naming the broken rule.
+    """
+    if fine_emotion is not None and DEEPDIALOGUE.get(fine_emotion) is not emotion:
+        shades = ", ".join(fine for fine, label in DEEPDIALOGUE.items() if label is emotion)
+        raise ValueError(f"fine_emotion {fine_emotion!r} is no shade of {emotion}; those are {shades}")
+    if text_emotion is emotion:
+        raise ValueError(f"text_emotion is only set where it differs from the emotion, and both are {emotion}")
 
 
 def check_trajectory(task: Task, emotions: tuple[Emotion, ...]) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
-from data_schemas.plan import EmotionStep, Outline
+from data_schemas.plan import Brief, EmotionStep, Outline
 from data_schemas.speakers import Gender
 from data_schemas.tags import BREAK_TAG, VOCAL_TAGS, tags_in
 from data_schemas.tasks import LINES_OF_TASK, Language, Part, Role, Task, Track
@@ -24,10 +24,21 @@ class ScriptTurn(Record):
     intensity: int = Field(ge=0, le=3)
     cause: str = Field(min_length=1)
     response_text: str = Field(min_length=1)
+    fine_emotion: str | None = None
+    #: what the words alone say, where it differs from ``emotion``, which the voice carries
+    text_emotion: Emotion | None = None
+    #: which model wrote the user's words and which the reply; None for hand-written scripts
+    text_model: str | None = None
+    response_model: str | None = None
 
     @property
     def step(self) -> EmotionStep:
-        return EmotionStep(emotion=self.emotion, intensity=self.intensity)
+        return EmotionStep(
+            emotion=self.emotion,
+            intensity=self.intensity,
+            fine_emotion=self.fine_emotion,
+            text_emotion=self.text_emotion,
+        )
 
 
 class ScriptLine(Record):
@@ -36,16 +47,19 @@ class ScriptLine(Record):
     role: Role
     part: Part
     text: str = Field(min_length=1)
+    model: str | None = None  # which model wrote it; None for hand-written scripts
 
 
 class ScriptProvenance(Record):
-    """Who wrote it. For a model: its name, the prompt's version hash and the seed."""
+    """Who wrote it. For a model: its name, the hash of the prompt files and the seed of its first request."""
 
     writer: str
     author: str
     version: str
     model: str | None = None
     seed: int | None = None
+    #: how often it was written before it passed: 1 is the first time
+    attempts: int | None = None
 
 
 class Script(Record):
@@ -58,6 +72,8 @@ class Script(Record):
     #: set when the words imply it ("my husband", 我老公 ...); the planner then casts a fitting voice
     user_gender: Gender | None = None
     root_cause: str | None = None
+    #: what the writer was told; None for hand-written scripts
+    brief: Brief | None = None
     turns: tuple[ScriptTurn, ...] = ()
     lines: tuple[ScriptLine, ...] = ()
     provenance: ScriptProvenance
@@ -100,5 +116,6 @@ class Script(Record):
             emotions=tuple(turn.step for turn in self.turns),
             root_cause=self.root_cause,
             user_gender=self.user_gender,
+            brief=self.brief,
             script_id=self.script_id,
         )

@@ -1,0 +1,21 @@
+"""The ``scripts.llm.planning`` section: what dialogues are about."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from data_schemas.base import Record
+
+
+class PlanningSettings(Record):
+    """Which part of the catalogue is used, and in which shares."""
+
+    #: ids of the catalogue's domains; empty = all
+    domains: tuple[str, ...] = ()
+    #: share of the emotional dialogues that are about people (friendship, family, workplace, doctor and patient)
+    theme_share: float = Field(default=0.6, ge=0.0, le=1.0)
+    #: share of recognition items whose words say another emotion than the voice
+    conflict_share: float = Field(default=0.2, ge=0.0, le=1.0)
+    #: a catalogue directory of your own with zh.yaml and en.yaml, instead of the shipped one; relative to the
+    #: configuration
+    catalogue: str | None = None
