@@ -117,6 +117,34 @@ _BUILD = (
     ("BUILD.SCENE_IMPOSSIBLE", E, "", "generators/scenes/errors.py", "the utterances cannot be placed by the sub-task's rules, or their sum would clip"),
 )
 
+_SCRIPT = (
+    ("SCRIPT.NO_ANSWER", E, "", "issue 3: every plan accepted or quarantined exactly once", "the endpoint gave no answer for this plan"),
+    ("SCRIPT.UNREADABLE", E, "", "issue 3: structured output", "the writer's answer is no JSON of the wanted shape, or the records refuse it"),
+    ("SCRIPT.TRUNCATED", E, "", "issue 3: truncated output", "the writer's answer was cut at the token limit"),
+    ("SCRIPT.LANGUAGE", E, "", "FORMATS.md A.5: another language scores 1", "a text is not in the script's language: zh mainly simplified Han characters, en without CJK and readable as English"),
+    ("SCRIPT.STYLE", E, "", "issue 3: spoken style", "a text is written, not spoken: lists, markdown, emoji, web addresses, brackets, line breaks, words over and over"),
+    ("SCRIPT.LINE_LENGTH", E, "max_line_s max_reply_s", "data_schemas/speech_rate.py", "a line takes too long to say"),
+    ("SCRIPT.TAG", E, "max_tags_per_line", "FORMATS.md A.4, B.3", "a tag in the assistant's words, too many tags, only tags, or `[break]` not between words of the query"),
+    ("SCRIPT.PLACEHOLDER", E, "", "CHOICE", "a placeholder that nobody filled in"),
+    ("SCRIPT.PRIVATE", E, "", "issue 3: no personal data", "a phone, card or identity number, an e-mail address, or an address with house number"),
+    ("SCRIPT.MACHINE", E, "", "CHOICE", "words that give the machine away"),
+    ("SCRIPT.REFUSAL", E, "", "issue 3: no refusals", "the writer refused, and the refusal stands in the script"),
+    ("SCRIPT.PLAN_LEAK", E, "", "issue 3: no leaked plan text", "words of the plan or keys of the answer's form stand in a text"),
+    ("SCRIPT.REPEATED", E, "", "CHOICE", "the same words stand twice, in one script or in the set"),
+    ("SCRIPT.REPLY_NAMES", E, "", "FORMATS.md A.5, A.7; data_schemas.emotions.NAMES", "the final reply does not name every emotion of the turns before it, in order"),
+    ("SCRIPT.REPLY_ADDS", E, "", "FORMATS.md A.7: nothing added", "the final reply of a trajectory names an emotion that no turn has"),
+    ("SCRIPT.QUESTION_TYPE", E, "", "FORMATS.md A.5; validators/scripts/questions.yaml", "the final question does not ask what its task asks (trajectory: how feelings changed; reasoning: why)"),
+    ("SCRIPT.QUESTION_TELLS", E, "", "FORMATS.md A.5", "the final question names an emotion that the reply has to find"),
+    ("SCRIPT.CAUSE_STATED", E, "", "FORMATS.md A.7: the unspoken motive", "the final question of a reasoning dialogue states the root cause"),
+    ("SCRIPT.REPLY_SHORT", E, "min_interrupted_reply_s", "FORMATS.md B.6: the event comes 4 to 8 s after the query", "a reply is over before anyone could speak into it"),
+    ("SCRIPT.EVENT_LONG", E, "max_interruption_s max_backchannel_s", "CHOICE", "an interruption, an aside or a backchannel is too long for one"),
+    ("SCRIPT.DUPLICATE", E, "max_script_similarity max_line_similarity", "Broder 1997 (MinHash); calibration in validators/scripts/near_duplicates.py", "a script is nearly another one, or a user's line is copied from another one"),
+    ("SCRIPT.EXCLUDED", E, "max_line_similarity", "issue 3: a published test set must never leak into training data", "a line stands in a file that must not come back"),
+    ("SCRIPT.JUDGE_SCORE", E, "", "FORMATS.md A.7", "the language model that judges gave a dimension less than the configured score"),
+    ("SCRIPT.JUDGE_UNREADABLE", E, "", "CHOICE: what the judge has not read is not accepted", "asked twice, the language model that judges gave no judgement that can be read"),
+    ("SCRIPT.COLLAPSE", E, "max_opening_share", "issue 3: a batch that collapses is rejected", "too many scripts of a language or task begin alike"),
+)
+
 CODE_ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     *_TRACK1,
     *_TRACK2,
@@ -126,4 +154,5 @@ CODE_ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     *_SET,
     *_CATALOG,
     *_BUILD,
+    *_SCRIPT,
 )

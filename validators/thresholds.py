@@ -30,6 +30,50 @@ ALLOWED_LICENSES: tuple[str, ...] = (
 class Thresholds(Record):
     """Limits of the validators. Units are in the names; ``description`` says where a default comes from."""
 
+    # --- scripts
+    max_line_s: float = Field(
+        default=20.0, gt=0.0, le=120.0, description="CHOICE: what one person says in one breath of a conversation"
+    )
+    max_reply_s: float = Field(
+        default=30.0,
+        gt=0.0,
+        le=240.0,
+        description="CHOICE: replies of Track 1, which are read; the longest shipped one takes 24 s",
+    )
+    max_tags_per_line: int = Field(
+        default=2, ge=0, le=10, description="CHOICE: vocal tags are rare; shipped lines have one at most"
+    )
+    min_interrupted_reply_s: float = Field(
+        default=7.0,
+        ge=0.0,
+        le=60.0,
+        description="FORMATS.md B.6: the event comes 5 s after the query, and the reply goes on",
+    )
+    max_interruption_s: float = Field(
+        default=6.0, gt=0.0, le=30.0, description="CHOICE: the longest shipped interruption takes 3.3 s"
+    )
+    max_backchannel_s: float = Field(
+        default=2.0, gt=0.0, le=10.0, description="CHOICE: the longest shipped backchannel takes 1.0 s"
+    )
+    max_script_similarity: float = Field(
+        default=0.5,
+        gt=0.0,
+        le=1.0,
+        description="Jaccard of shingles from which two scripts are near-duplicates (CHOICE)",
+    )
+    max_line_similarity: float = Field(
+        default=0.7,
+        gt=0.0,
+        le=1.0,
+        description="Jaccard of shingles from which one line is copied from another (CHOICE)",
+    )
+    max_opening_share: float = Field(
+        default=0.25,
+        gt=0.0,
+        le=1.0,
+        description="largest share of one opening among the lines of one task and language (CHOICE)",
+    )
+
     # --- audio files
     sample_rate_hz: int = Field(
         default=SAMPLE_RATE_HZ, ge=8_000, le=48_000, description="FORMATS.md 0: 16 kHz everywhere"

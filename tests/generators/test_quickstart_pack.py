@@ -13,9 +13,11 @@ from data_schemas.plan import QUESTION_TASKS
 from data_schemas.script import Script
 from data_schemas.tags import strip_tags, tags_in
 from data_schemas.tasks import TRACK1_TASKS, TRACK2_TASKS, TURNS_OF_TASK, Language, Part, Task
-from generators.scripts.checks import check_scripts
 from generators.scripts.packs import load_packs
 from generators.scripts.settings import ScriptSettings
+from validators.scripts.near_duplicates import NearDuplicates
+from validators.scripts.rules import judge_scripts
+from validators.thresholds import Thresholds
 
 SINGLE_TURN = 8
 DIALOGUES_PER_TURNS = 6
@@ -59,7 +61,14 @@ def test_enough_scenes_of_every_sub_task(pack: tuple[Script, ...], language: Lan
 
 
 def test_every_script_keeps_the_rules(pack: tuple[Script, ...]) -> None:
-    assert check_scripts(pack) == ()
+    assert judge_scripts(pack, Thresholds()) == ()
+
+
+def test_no_script_is_nearly_another_one(pack: tuple[Script, ...]) -> None:
+    known = NearDuplicates(Thresholds())
+    for script in pack:
+        assert known.judge(script) == ()
+        known.add(script)
 
 
 def test_ids_tell_language_task_and_place(pack: tuple[Script, ...]) -> None:

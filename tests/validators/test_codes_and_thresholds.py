@@ -21,10 +21,10 @@ def test_findings_page_is_current() -> None:
 
 
 def test_every_code_that_is_said_is_in_the_table_and_the_other_way_round() -> None:
-    pattern = re.compile(r'"((?:T1|T2|AUDIO|TIMELINE|SCENE|SET|CATALOG|BUILD)\.[A-Z_]+)"')
+    pattern = re.compile(r'"((?:T1|T2|AUDIO|TIMELINE|SCENE|SET|CATALOG|BUILD|SCRIPT)\.[A-Z_]+)"')
     said = {
         code
-        for path in (*(REPOSITORY / "validators").glob("*.py"), REPOSITORY / "flows" / "make_shard.py")
+        for path in (*(REPOSITORY / "validators").rglob("*.py"), REPOSITORY / "flows" / "make_shard.py")
         if path.name != "code_table.py"
         for code in pattern.findall(path.read_text(encoding="utf-8"))
     }

@@ -1,0 +1,1 @@
+"""Judges of scripts: rules, near-duplicates, diversity, and a language model as a reader."""
