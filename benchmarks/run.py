@@ -27,7 +27,8 @@ import yaml
 
 from data_schemas.tasks import Language, Split, Task
 from flows.config import load_config
-from flows.prepare import prepare
+from flows.prepare import prepare, resolve
+from flows.progress import SilentReporter
 from generators.speech.requests import utterance_requests
 from generators.speech.speak import speak
 from generators.store import Store
@@ -99,7 +100,7 @@ def tree_memory(pid: int) -> tuple[int, int]:
 def bare_loop(config_path: Path, store: Path) -> tuple[float, float]:
     """Speak every utterance of a configuration in one plain loop; wall seconds and seconds of speech."""
     config = load_config(config_path)
-    prepared = prepare(config, config_path.parent)
+    prepared = prepare(config, config_path.parent, resolve(config), SilentReporter())
     requests = [
         planned
         for plan in prepared.plans

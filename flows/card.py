@@ -6,19 +6,26 @@ from data_schemas.tasks import Track
 from flows.config import BuildConfig
 from flows.prepare import Prepared
 from flows.reconcile import CellCount
+from flows.release_texts import ReleaseTexts
 from flows.report import summary_rows
 
 _CARD = """\
 # {name}
 
-Human-like spoken dialogue made by the humdial pipeline {version}: scripts from pack(s) {packs},
-spoken by `{engine}` {engine_version} ({engine_license}), 16 kHz mono PCM16.
+Human-like spoken dialogue made by the humdial pipeline {version}, spoken by
+`{engine}` {engine_version} ({engine_license}), 16 kHz mono PCM16.
 Track 1 (emotional multi-turn): {minutes1:.1f} minutes. Track 2 (full duplex, user channel): {minutes2:.1f} minutes.
 
 ## What is in it
 {table}
 
 planned + topped up = released + rejected in every row; rejected items are not part of the release.
+
+## The texts
+{sources}
+
+{diversity}
+The histograms of domains, openings and emotion transitions are in `validation/diversity.json`.
 
 ## Where things are
 - Track 1 folders and the `.jsonl` beside each: run the challenge's scripts from the directory that holds the `.jsonl`.
@@ -44,7 +51,9 @@ Open-source resources only. Nothing here was made by a commercial speech service
 |---|---|---|---|
 {rows}
 
-Text: frozen script pack(s), Apache-2.0, written for this project.
+Text was written by:
+{sources}
+
 Voices: {voices}.
 """
 
@@ -54,6 +63,7 @@ def dataset_card(
     prepared: Prepared,
     counts: tuple[CellCount, ...],
     seconds: dict[Track, float],
+    texts: ReleaseTexts,
 ) -> str:
     """Markdown card; deterministic for a given release."""
     header = "| track | task | language | split | planned | topped up | released | rejected |\n" + "|---" * 8 + "|\n"
@@ -61,18 +71,36 @@ def dataset_card(
     return _CARD.format(
         name=config.name,
         version=prepared.code,
-        packs=", ".join(config.scripts.pack),
         engine=prepared.engine.name,
         engine_version=prepared.engine.version,
         engine_license=prepared.engine.license,
         minutes1=seconds[Track.EMOTION] / 60,
         minutes2=seconds[Track.DUPLEX] / 60,
         table=table,
+        sources=_sources(texts),
+        diversity=_diversity(texts),
         controls=", ".join(sorted(prepared.engine.controls)) or "none",
     )
 
 
-def resource_declaration(prepared: Prepared) -> str:
+def _sources(texts: ReleaseTexts) -> str:
+    return "\n".join(f"- {count} scripts: {source}" for source, count in texts.sources.items())
+
+
+def _diversity(texts: ReleaseTexts) -> str:
+    """One line per language."""
+    lines = []
+    for language, figures in texts.diversity.languages.items():
+        bleu = "-" if figures.self_bleu is None else f"{figures.self_bleu:.1f}"
+        distinct = " / ".join(f"{value:.2f}" for value in figures.distinct)
+        lines.append(
+            f"- {language}: {figures.scripts} scripts from {len(figures.domains)} domains, distinct-1/2/3 {distinct}, "
+            f"self-BLEU {bleu}"
+        )
+    return "\n".join(lines)
+
+
+def resource_declaration(prepared: Prepared, texts: ReleaseTexts) -> str:
     """Markdown table of engine and models with licences and hashes."""
     rows = [
         f"| {prepared.engine.name} {prepared.engine.version} | speech | {prepared.engine.license} "
@@ -84,4 +112,4 @@ def resource_declaration(prepared: Prepared) -> str:
                 f"| {entry.title} `{file.path}` | {', '.join(entry.used_by)} | {entry.license} | `{file.sha256}` |"
             )
     voices = ", ".join(sorted({speaker.voice for speaker in prepared.speakers}))
-    return _RESOURCES.format(rows="\n".join(rows), voices=voices)
+    return _RESOURCES.format(rows="\n".join(rows), voices=voices, sources=_sources(texts))

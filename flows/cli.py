@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from flows.code_version import VERSION
 from flows.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, HumdialError
@@ -26,8 +27,28 @@ app = typer.Typer(
     help="Plans, speaks, judges and publishes human-like spoken dialogue (zh and en).\n\n"
     "First run: `humdial doctor`, `humdial models fetch`, `humdial build configs/quickstart.yaml`.",
 )
+
+
+class DefaultCommand(TyperGroup):
+    """A group whose first command runs when none is named: ``humdial scripts CONFIG`` is ``... write CONFIG``."""
+
+    default = "write"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in {"--help", "-h"}:
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)
+
+
 models_app = typer.Typer(no_args_is_help=True, help="The pinned models: list, fetch, verify.")
 app.add_typer(models_app, name="models")
+scripts_app = typer.Typer(
+    cls=DefaultCommand,
+    no_args_is_help=True,
+    help="Have a language model write the scripts, and freeze them to a file to read, edit and replay.\n\n"
+    "`humdial scripts CONFIG -o FILE` is short for `humdial scripts write CONFIG -o FILE`.",
+)
+app.add_typer(scripts_app, name="scripts")
 
 Overrides = Annotated[
     list[str] | None,
@@ -63,6 +84,84 @@ def build(
 
     extra = [f"execution.workers={workers}"] if workers else []
     build_command(config, (*(overrides or ()), *extra), dry_run, _console())
+
+
+Config = Annotated[
+    Path, typer.Argument(help="YAML configuration with scripts.writer: llm, e.g. configs/local-llm.yaml")
+]
+
+
+@scripts_app.command("write")
+def scripts_write(
+    config: Config,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The frozen script file [default: in the work directory].")
+    ] = None,
+    overrides: Overrides = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print dialogues, turns, hours, tokens and cost; ask nothing.")
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Ask again what an endpoint refused or did not answer earlier.")
+    ] = False,
+) -> None:
+    """Write, read and freeze the scripts a configuration needs.
+
+    Every answer is kept in the work directory: run the same command again after a Ctrl-C, a spent
+    budget or a changed limit, and only what is missing is asked for. Keys are read from the
+    environment variables that the configuration names.
+
+    Examples:
+
+      humdial scripts configs/local-llm.yaml -o scripts.jsonl
+
+      humdial scripts configs/humdial2026.yaml --dry-run
+    """
+    from flows.script_commands import scripts_command
+
+    scripts_command(config, tuple(overrides or ()), output, dry_run, retry_failed, _console())
+
+
+@scripts_app.command("check")
+def scripts_check(
+    files: Annotated[list[Path], typer.Argument(help="Script files (.jsonl) or directories of them.")],
+    exclude: Annotated[
+        list[Path] | None, typer.Option("--exclude", help="Texts that must not come back, e.g. a published test set.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Also write all findings here, one JSON per line.")
+    ] = None,
+) -> None:
+    """Read script files as strictly as a model's: rules, near-duplicates, diversity; exits 1 on errors."""
+    from flows.script_commands import check_command
+
+    check_command(tuple(files), tuple(exclude or ()), output, _console())
+
+
+@scripts_app.command("export-batch")
+def scripts_export_batch(
+    config: Config,
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", help="Directory for the batch files, one or more per model.")
+    ],
+    overrides: Overrides = None,
+) -> None:
+    """Write the open questions as OpenAI batch JSONL (vLLM's run-batch reads it too) instead of asking them."""
+    from flows.script_commands import export_batch_command
+
+    export_batch_command(config, tuple(overrides or ()), folder, _console())
+
+
+@scripts_app.command("import-batch")
+def scripts_import_batch(
+    config: Config,
+    files: Annotated[list[Path], typer.Argument(help="Output files of the batch.")],
+    overrides: Overrides = None,
+) -> None:
+    """Take in the answers of a batch."""
+    from flows.script_commands import import_batch_command
+
+    import_batch_command(config, tuple(overrides or ()), tuple(files), _console())
 
 
 @app.command()

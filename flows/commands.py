@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -25,12 +27,12 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
     from flows.build import Build
     from flows.config import load_config
     from flows.estimate import print_estimate
-    from flows.prepare import check_disk, prepare
+    from flows.prepare import check_disk, prepare, resolve
     from flows.publish import check_target
 
     config = load_config(path, overrides)
     if dry_run:
-        print_estimate(config, prepare(config, path.parent, need_models=False), console)
+        print_estimate(config, resolve(config, need_models=False), path.parent, console)
         return
     existing = check_target(config)
     if existing is not None:
@@ -42,20 +44,32 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
         )
         print_next_commands(str(config.release_dir), console)
         return
-    prepared = prepare(config, path.parent)
-    check_disk(config, prepared.plans)
-    config.work_dir.mkdir(parents=True, exist_ok=True)
+    parts = resolve(config)
+    check_disk(config, parts.items)
+    with work_lock(config.work_dir), progress_display(console) as reporter:
+        prepared = prepare(config, path.parent, parts, reporter)
+        reporter.expect("plan", len(prepared.plans))
+        reporter.advance("plan", len(prepared.plans))
+        reporter.note("starting Prefect (10 to 25 seconds) ...")
+        report = Build(config, prepared, reporter).run()
+    print_report(report, console)
+
+
+@contextmanager
+def work_lock(work_dir: Path) -> Iterator[None]:
+    """Alone in a work directory.
+
+    Raises:
+        ResourceError: another command is using it.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(config.work_dir / "build.lock", timeout=0), progress_display(console) as reporter:
-            reporter.expect("plan", len(prepared.plans))
-            reporter.advance("plan", len(prepared.plans))
-            reporter.note("starting Prefect (10 to 25 seconds) ...")
-            report = Build(config, prepared, reporter).run()
+        with FileLock(work_dir / "build.lock", timeout=0):
+            yield
     except Timeout:
         raise ResourceError(
-            f"another build is using {config.work_dir}; wait for it, or give this one its own place with --set work=DIR"
+            f"another build is using {work_dir}; wait for it, or give this one its own place with --set work=DIR"
         ) from None
-    print_report(report, console)
 
 
 def validate_command(root: Path, overlap: bool, output: Path | None, workers: int, console: Console) -> None:

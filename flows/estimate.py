@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from data_schemas.base import Record
+from data_schemas.plan import Place
 from data_schemas.script import Script
-from data_schemas.tags import strip_tags
-from data_schemas.tasks import Language, Track
+from data_schemas.speech_rate import spoken_seconds
+from data_schemas.tasks import Track
 from flows.config import BuildConfig
 from flows.pool import default_workers
-from flows.prepare import Prepared
+from flows.prepare import Parts, prepare
+from flows.progress import SilentReporter
+from flows.script_estimate import ScriptEstimate, estimate_scripts
+from generators.scripts.packs import load_packs
+from generators.scripts.settings import ScriptSettings
 
-#: Speech rates, calibrated on the 164 utterances of the quickstart in Kokoro speech (characters with
-#: punctuation; edge silences included).
-HAN_CHARACTERS_PER_SECOND = 5.8
-ENGLISH_WORDS_PER_SECOND = 3.4
 #: Real-time factor per worker process (measured on 2 cores, DESIGN.md "Speech").
 REAL_TIME_FACTOR = {"kokoro": 0.79, "espeak": 0.003}
 UNKNOWN_ENGINE_FACTOR = 1.0
@@ -34,44 +36,91 @@ FILES_PER_SCENE_SECOND = 3  # user, assistant and clean channel
 class Estimate(Record):
     """Expected size and cost of a build."""
 
-    items: int
+    dialogues: int
+    turns: int
     utterances: int
     speech_seconds: float
     audio_seconds: float
     release_bytes: int
     build_seconds: float
-    tokens: int
-    cost: float
+    scripts: ScriptEstimate | None = None
 
 
-def estimate(config: BuildConfig, prepared: Prepared) -> Estimate:
-    """Derive the figures from the scripts that would be spoken; nothing is made."""
-    script_of = {script.script_id: script for script in prepared.scripts}
-    utterances = 0
-    speech = 0.0
-    audio = 0.0
-    scenes = 0
-    for plan in prepared.plans:
-        lines = spoken_lines(script_of[plan.outline.script_id or ""])
-        seconds = [spoken_seconds(line, plan.language) for line in lines]
-        utterances += len(lines)
-        speech += sum(seconds)
-        is_scene = plan.task.track is Track.DUPLEX
-        scenes += is_scene
-        audio += FILES_PER_SCENE_SECOND * (DUPLEX_SILENCE_SECONDS + sum(seconds)) if is_scene else sum(seconds)
+class Size(Record):
+    """What some scripts come to; adds up."""
+
+    items: float = 0.0
+    turns: float = 0.0
+    utterances: float = 0.0
+    scenes: float = 0.0
+    speech_seconds: float = 0.0
+    audio_seconds: float = 0.0
+
+    def plus(self, other: Size, times: float = 1.0) -> Size:
+        return Size(**{name: getattr(self, name) + times * getattr(other, name) for name in Size.model_fields})
+
+
+def size_of(script: Script) -> Size:
+    """The figures of one script."""
+    lines = spoken_lines(script)
+    speech = sum(spoken_seconds(line, script.language) for line in lines)
+    is_scene = script.task.track is Track.DUPLEX
+    return Size(
+        items=1,
+        turns=len(script.turns) or 1,
+        utterances=len(lines),
+        scenes=is_scene,
+        speech_seconds=speech,
+        audio_seconds=FILES_PER_SCENE_SECOND * (DUPLEX_SILENCE_SECONDS + speech) if is_scene else speech,
+    )
+
+
+def mean_size(scripts: Iterable[Script]) -> Size:
+    """The figures of an average script."""
+    total = Size()
+    for script in scripts:
+        total = total.plus(size_of(script))
+    return Size().plus(total, 1.0 / total.items)
+
+
+def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
+    """From the scripts that would be spoken, or, where a model is to write them, from typical ones; nothing is made."""
+    written = None
+    size = Size()
+    if config.scripts.writer == "llm":
+        typical = typical_scripts(cell.place for cell, _ in parts.quota)
+        written = estimate_scripts(config, parts, base_dir, typical)
+        for cell, count in parts.quota:
+            size = size.plus(mean_size(typical[cell.place]), count)
+    else:
+        prepared = prepare(config, base_dir, parts, SilentReporter())
+        script_of = {script.script_id: script for script in prepared.scripts}
+        for plan in prepared.plans:
+            size = size.plus(size_of(script_of[plan.outline.script_id or ""]))
     workers = config.execution.workers or default_workers()
     factor = REAL_TIME_FACTOR.get(config.speech.engine, UNKNOWN_ENGINE_FACTOR)
-    judging = JUDGE_SECONDS_PER_SCENE * scenes * config.overlap_detection
+    judging = JUDGE_SECONDS_PER_SCENE * size.scenes * config.overlap_detection
     return Estimate(
-        items=len(prepared.plans),
-        utterances=utterances,
-        speech_seconds=speech,
-        audio_seconds=audio,
-        release_bytes=int(audio * BYTES_PER_SECOND),
-        build_seconds=FIXED_SECONDS + (speech * factor + judging) / workers,
-        tokens=0,
-        cost=0.0,
+        dialogues=round(size.items),
+        turns=round(size.turns),
+        utterances=round(size.utterances),
+        speech_seconds=size.speech_seconds,
+        audio_seconds=size.audio_seconds,
+        release_bytes=int(size.audio_seconds * BYTES_PER_SECOND),
+        build_seconds=FIXED_SECONDS + (size.speech_seconds * factor + judging) / workers,
+        scripts=written,
     )
+
+
+def typical_scripts(places: Iterable[Place]) -> dict[Place, tuple[Script, ...]]:
+    """Hand-written scripts of the shipped pack for each place."""
+    pack = load_packs(ScriptSettings(), Path())
+    found: dict[Place, tuple[Script, ...]] = {}
+    for place in places:
+        same = [one for one in pack if (one.task, one.language) == (place.task, place.language)]
+        exact = [one for one in same if (len(one.turns) or 1) == place.turns]
+        found[place] = tuple(exact or same)
+    return found
 
 
 def spoken_lines(script: Script) -> list[str]:
@@ -79,29 +128,56 @@ def spoken_lines(script: Script) -> list[str]:
     return [turn.text for turn in script.turns] or [line.text for line in script.lines]
 
 
-def spoken_seconds(text: str, language: Language) -> float:
-    plain = strip_tags(text)
-    if language is Language.ZH:
-        return len(plain) / HAN_CHARACTERS_PER_SECOND
-    return len(plain.split()) / ENGLISH_WORDS_PER_SECOND
-
-
-def print_estimate(config: BuildConfig, prepared: Prepared, console: Console) -> None:
+def print_estimate(config: BuildConfig, parts: Parts, base_dir: Path, console: Console) -> None:
     """Quota table and totals for ``--dry-run``."""
+    figures = estimate(config, parts, base_dir)
     table = Table(title=f"{config.name}: what would be made")
     for heading in ("task", "language", "split", "turns", "items"):
         table.add_column(heading)
-    planned = Counter(plan.cell for plan in prepared.plans)
-    for cell, count in prepared.quota:
-        if planned[cell] != count:
-            raise RuntimeError(f"{cell.key}: {planned[cell]} plans for a quota of {count}")
+    for cell, count in parts.quota:
         table.add_row(cell.task, cell.language, cell.split, str(cell.turns), str(count))
     console.print(table)
-    figures = estimate(config, prepared)
+    if figures.scripts is not None:
+        print_script_estimate(figures.scripts, console)
     console.print(
-        f"{figures.items} items, {figures.utterances} utterances, about {figures.speech_seconds / 60:.0f} minutes of "
-        f"speech; {figures.audio_seconds / 3600:.2f} hours of audio in files, {figures.release_bytes / 1e6:.0f} MB; "
-        f"about {figures.build_seconds / 60:.0f} minutes with engine {config.speech.engine}; "
-        f"{figures.tokens} LLM tokens, cost {figures.cost:.2f} (frozen scripts cost nothing). Nothing was made.",
+        f"{figures.dialogues} dialogues and scenes, {figures.turns} turns, {figures.utterances} utterances, about "
+        f"{figures.speech_seconds / 3600:.1f} hours of speech; {figures.audio_seconds / 3600:.1f} hours of audio in "
+        f"files, {figures.release_bytes / 1e6:.0f} MB; about {duration(figures.build_seconds)} with engine "
+        f"{config.speech.engine}; "
+        + ("LLM as above" if figures.scripts else "0 LLM tokens, cost 0.00 (frozen scripts cost nothing)")
+        + ". Nothing was made.",
         markup=False,
+        soft_wrap=True,
     )
+
+
+def print_script_estimate(scripts: ScriptEstimate, console: Console) -> None:
+    """Requests, tokens and money per model."""
+    table = Table(title=f"{scripts.scripts} scripts to be written")
+    for heading in ("model", "name at the server", "requests", "prompt tokens", "answer tokens", "cost"):
+        table.add_column(heading, justify="left" if heading in {"model", "name at the server"} else "right")
+    for model in scripts.models:
+        table.add_row(
+            model.alias,
+            model.model,
+            f"{model.requests:,}",
+            f"{model.prompt_tokens:,}",
+            f"{model.completion_tokens:,}",
+            f"{model.cost:.2f}",
+        )
+    console.print(table)
+    console.print(
+        f"{scripts.tokens:,} LLM tokens in all, cost {scripts.cost:.2f} (at the prices of the configuration), about "
+        f"{duration(scripts.seconds)} with every endpoint at its max_in_flight; 1.3 attempts per script assumed",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def duration(seconds: float) -> str:
+    """Minutes below two hours, else hours.
+
+    >>> duration(600), duration(36_000)
+    ('10 minutes', '10.0 hours')
+    """
+    return f"{seconds / 60:.0f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} hours"

@@ -15,8 +15,17 @@ from data_schemas.speakers import Speaker
 from data_schemas.tasks import Track
 from flows.code_version import code_version
 from flows.config import BuildConfig
-from flows.errors import ConfigError, ResourceError
-from generators.plans.outlines import ScriptOutlines
+from flows.errors import ConfigError, QuotaShort, ResourceError
+from flows.progress import Reporter
+from flows.script_settings import llm_settings
+from flows.script_work import (
+    WrittenScripts,
+    keep_report,
+    open_factory,
+    short_of_scripts,
+    wanted_scripts,
+)
+from generators.plans.outlines import OutlineSource, ScriptOutlines
 from generators.plans.planner import plan_items
 from generators.plans.quotas import expand
 from generators.scripts.pack import PackWriter
@@ -37,6 +46,20 @@ _SECONDS_PER_ITEM = 60.0
 
 
 @dataclass(frozen=True)
+class Parts:
+    """What is known before any script is: engine, models, voices and quotas, all checked."""
+
+    engine: SpeechEngine
+    quota: tuple[tuple[QuotaCell, int], ...]
+    speakers: tuple[Speaker, ...]
+    models: tuple[ModelEntry, ...]
+
+    @property
+    def items(self) -> int:
+        return sum(count for _, count in self.quota)
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The resolved parts of a build."""
 
@@ -45,20 +68,20 @@ class Prepared:
     scripts: tuple[Script, ...]
     quota: tuple[tuple[QuotaCell, int], ...]
     speakers: tuple[Speaker, ...]
-    outlines: ScriptOutlines
+    outlines: OutlineSource
     plans: tuple[DialoguePlan, ...]
     models: tuple[ModelEntry, ...]
     code: str  # code_version() when the build began
     identity: str
 
 
-def prepare(config: BuildConfig, base_dir: Path, need_models: bool = True) -> Prepared:
-    """Resolve and check engine, models, voices, scripts and quotas.
+def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
+    """Check engine, licence, models, voices and quotas; nothing is read that costs time or money.
 
-    ``need_models=False`` (dry run) plans without the weights being installed.
+    ``need_models=False`` (dry run, scripts only) passes over weights that are not installed.
 
     Raises:
-        ConfigError, EngineError, ModelMissing, RecordError, QuotaImpossible: one sentence each.
+        ConfigError, EngineError, ModelMissing, QuotaImpossible: one sentence each.
     """
     engine = create_engine(config.speech.engine)
     check_license(engine, config)
@@ -66,25 +89,57 @@ def prepare(config: BuildConfig, base_dir: Path, need_models: bool = True) -> Pr
     if need_models:
         for entry in models:
             verified_files(entry.name)
-    scripts = load_packs(config.scripts, base_dir)
     quota = expand(config.quotas)
     languages = tuple(sorted({cell.language for cell, _ in quota}))
     speakers = cast_speakers(engine.voices(), languages, config.speech.casting, config.seed)
-    outlines = ScriptOutlines(scripts, config.seed)
-    plans = plan_items(quota, outlines, speakers, config.seed, round=0, first_index={})
+    return Parts(engine=engine, quota=quota, speakers=speakers, models=models)
+
+
+def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporter) -> Prepared:
+    """Read the scripts of a pack, or have a model write them, and plan.
+
+    Raises:
+        RecordError, QuotaImpossible: a pack is broken or too small.
+        EndpointError, QuotaShort: a model's server is away, or too few scripts passed.
+    """
+    quota = parts.quota
+    outlines: OutlineSource
+    writer: ScriptWriter
+    if config.scripts.writer == "llm":
+        source = write_scripts(config, base_dir, parts, reporter)
+        quota, scripts, outlines, writer = source.available(quota), source.scripts, source, source
+    else:
+        scripts = load_packs(config.scripts, base_dir)
+        outlines, writer = ScriptOutlines(scripts, config.seed), PackWriter(scripts)
     code = code_version()
     return Prepared(
-        engine=engine,
-        writer=PackWriter(scripts),
+        engine=parts.engine,
+        writer=writer,
         scripts=scripts,
-        quota=quota,
-        speakers=speakers,
+        quota=parts.quota,
+        speakers=parts.speakers,
         outlines=outlines,
-        plans=plans,
-        models=models,
+        plans=plan_items(quota, outlines, parts.speakers, config.seed, round=0, first_index={}),
+        models=parts.models,
         code=code,
-        identity=build_identity(config, engine, models, scripts, code),
+        identity=build_identity(config, parts.engine, parts.models, scripts, code),
     )
+
+
+def write_scripts(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporter) -> WrittenScripts:
+    """All scripts that the quotas need, written or found among the answers of an earlier run.
+
+    Raises:
+        QuotaShort: too few passed, or the budget ended, and ``top_up.on_short`` is ``fail``.
+    """
+    factory = open_factory(config, parts.speakers, base_dir, reporter)
+    source = WrittenScripts(factory, config.seed)
+    settings = llm_settings(config)
+    report = source.fill(wanted_scripts(parts.quota, settings.spares))
+    keep_report(config, report)
+    if not report.is_full and config.top_up.on_short == "fail":
+        raise QuotaShort(short_of_scripts(config, report))
+    return source
 
 
 def models_used(config: BuildConfig) -> tuple[ModelEntry, ...]:
@@ -133,13 +188,13 @@ def build_identity(
     return hashlib.sha256(dump_json(parts).encode()).hexdigest()
 
 
-def check_disk(config: BuildConfig, plans: tuple[DialoguePlan, ...]) -> None:
+def check_disk(config: BuildConfig, items: int) -> None:
     """Refuse to start when the disk cannot hold the work.
 
     Raises:
         ResourceError: with the size that is needed and the size that is free.
     """
-    needed = int(len(plans) * _SECONDS_PER_ITEM * _BYTES_PER_SECOND)
+    needed = int(items * _SECONDS_PER_ITEM * _BYTES_PER_SECOND)
     for place in (config.work_dir, config.release_dir.parent):
         existing = next(path for path in (place, *place.parents) if path.exists())
         free = shutil.disk_usage(existing).free

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-STAGES: tuple[str, ...] = ("plan", "write", "speak", "compose", "judge", "publish")
+STAGES: tuple[str, ...] = ("script", "plan", "write", "speak", "compose", "judge", "publish")
 PLAIN_INTERVAL_SECONDS = 5.0
 
 
@@ -86,6 +86,16 @@ class PlainReporter:
     def note(self, text: str) -> None:
         with self._lock:
             self._console.print(text, markup=False)
+
+
+class SilentReporter:
+    """For callers that show nothing."""
+
+    def expect(self, stage: str, more: int) -> None: ...
+
+    def advance(self, stage: str, done: int = 1) -> None: ...
+
+    def note(self, text: str) -> None: ...
 
 
 @contextmanager

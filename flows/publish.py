@@ -15,6 +15,7 @@ from data_schemas.item import Item
 from data_schemas.layouts.base import Layout
 from data_schemas.layouts.writer import write_items
 from data_schemas.release import DatasetLock, FileEntry, LockedCount, LockedEngine, LockedModel, tree_sha256
+from data_schemas.script import Script
 from data_schemas.tasks import Track
 from flows.atomic import sha256_of, write_text_atomic
 from flows.card import dataset_card, resource_declaration
@@ -26,6 +27,7 @@ from flows.jobs import ITEM_FILE, STAGED
 from flows.prepare import Prepared
 from flows.progress import Reporter
 from flows.reconcile import CellCount
+from flows.release_texts import ReleaseTexts, read_texts
 from flows.shards import ItemOutcome
 from validators.catalog import CatalogExpectations, judge_catalog
 from validators.dataset import judge_dataset
@@ -92,10 +94,11 @@ def publish(
     reporter.expect("publish", 4)
     layouts = _write_tree(config, accepted, staging)
     reporter.advance("publish")
-    _gate(config, accepted, counts, layouts, staging)
+    texts = read_texts(_scripts(accepted), config.validation)
+    _gate(config, accepted, counts, layouts, texts, staging)
     reporter.advance("publish")
-    write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted)))
-    write_text_atomic(staging / "RESOURCES.md", resource_declaration(prepared))
+    write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted), texts))
+    write_text_atomic(staging / "RESOURCES.md", resource_declaration(prepared, texts))
     (staging / _PARTIAL_MARK).unlink()
     lock = make_lock(config, prepared, counts, staging)
     reporter.advance("publish")
@@ -145,21 +148,32 @@ def _catalog_items(config: BuildConfig, accepted: Sequence[Accepted]) -> Iterato
         yield item, config.layout_of(item.plan.task.track)
 
 
+def _scripts(accepted: Sequence[Accepted]) -> Iterator[Script]:
+    """By script id: which of two near-duplicates is named does not depend on the plans."""
+    for entry in sorted(accepted, key=lambda entry: entry.outcome.script_id or ""):
+        yield entry.item().script
+
+
 def _gate(
     config: BuildConfig,
     accepted: Sequence[Accepted],
     counts: tuple[CellCount, ...],
     layouts: tuple[Layout, ...],
+    texts: ReleaseTexts,
     staging: Path,
 ) -> None:
     frame = catalog_frame(_catalog_items(config, accepted))
     frame.write_parquet(staging / "catalog.parquet", compression="zstd", statistics=True)
     report = judge_catalog(frame, catalog_expectations(config, counts))
     item_findings = [finding for entry in accepted for finding in entry.outcome.findings]
-    set_findings = [*judge_dataset(staging, layouts, config.validation), *report.findings]
+    set_findings = [*judge_dataset(staging, layouts, config.validation), *report.findings, *texts.findings]
     validation = staging / "validation"
     write_jsonl(validation / "findings.jsonl", sort_findings([*item_findings, *set_findings]))
     write_text_atomic(validation / "catalog.json", json.dumps(report.results, ensure_ascii=False, indent=1) + "\n")
+    write_text_atomic(
+        validation / "diversity.json",
+        json.dumps(texts.diversity.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n",
+    )
     errors = [finding for finding in set_findings if finding.severity is Severity.ERROR]
     if errors or not report.success:
         kept = config.work_dir / "gate"

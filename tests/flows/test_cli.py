@@ -27,7 +27,7 @@ def test_dry_run_says_what_would_be_made_and_makes_nothing(tmp_path: Path) -> No
     path = draft_config(tmp_path)
     status, output, error = invoke("build", str(path), "--dry-run")
     assert (status, error) == (0, None)
-    assert "9 items" in output
+    assert "9 dialogues and scenes" in output
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["draft.yaml"]
 
 

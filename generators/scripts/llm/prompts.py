@@ -1,0 +1,146 @@
+"""Prompt files: read, rendered with a plan's data, and named by their hash.
+
+A prompt is a Markdown file with ``## `` sections, one per task and language. ``$name`` marks where
+data goes (`string.Template`; data is never read as a template). A line whose placeholder has no
+value for this plan is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from data_schemas.base import Record
+from data_schemas.emotions import Emotion
+from data_schemas.plan import Outline
+from data_schemas.speakers import Gender
+from data_schemas.tasks import Language, Task
+
+#: Tasks whose prompt is not named after them.
+CONFLICT_PROMPT = "recognition_conflict"
+CROSS_USER, CROSS_ASSISTANT, REWRITE = "cross_user", "cross_assistant", "rewrite"
+#: Prompts that write a whole script; each has a worked example beside it.
+WHOLE_SCRIPT_PROMPTS: tuple[str, ...] = (*(task.value for task in Task), CONFLICT_PROMPT)
+
+
+class PromptError(ValueError):
+    """A prompt file lacks a section or asks for data that plans do not have."""
+
+
+class Words(Record):
+    """The words a plan is told in (``words.yaml``): emotions, intensities and sentence templates."""
+
+    emotions: dict[Emotion, str]
+    intensities: dict[int, str]
+    fine_emotions: dict[str, str]
+    genders: dict[Gender, str]
+    persona: str
+    turn: str
+    turn_without_event: str
+    shade: str
+    shade_fine: str
+    question_turn: str
+    name_joiner: str
+    #: how the user's model is told what the assistant's model answered
+    reply_said: str
+
+
+class Example(Record):
+    """A plan and what an excellent writer makes of it; sent along with every request."""
+
+    outline: Outline
+    answer: dict[str, Any]
+
+
+class Prompt(Record):
+    """The sections of one file, by heading."""
+
+    name: str
+    language: Language
+    sections: dict[str, str]
+
+    def render(self, section: str, values: dict[str, str]) -> str:
+        """One section with its data.
+
+        Raises:
+            PromptError: no such section, or a placeholder that ``values`` does not know.
+        """
+        where = f"prompt {self.language}/{self.name}.md"
+        if section not in self.sections:
+            raise PromptError(f"{where}: section '## {section}' is missing")
+        lines = []
+        for line in self.sections[section].splitlines():
+            template = Template(line)
+            names = template.get_identifiers()
+            unknown = [name for name in names if name not in values]
+            if unknown:
+                raise PromptError(f"{where}: unknown placeholder ${unknown[0]}; known: {', '.join(sorted(values))}")
+            if all(values[name] for name in names):
+                lines.append(template.substitute(values))
+        return "\n".join(lines).strip()
+
+
+def prompt_name(outline: Outline) -> str:
+    """Which prompt writes this outline."""
+    return CONFLICT_PROMPT if outline.is_conflict else outline.task.value
+
+
+@cache
+def load_prompt(name: str, language: Language) -> Prompt:
+    """Read one of the shipped prompt files."""
+    return Prompt(name=name, language=language, sections=MappingProxyType(_sections(_prompt_text(name, language))))
+
+
+@cache
+def load_words(language: Language) -> Words:
+    """Read ``words.yaml`` of a language."""
+    return Words.model_validate(yaml.safe_load(_text("prompts", language, "words.yaml")))
+
+
+@cache
+def load_example(name: str, language: Language) -> Example:
+    """Read the worked example of a prompt."""
+    return Example.model_validate(json.loads(_text("examples", language, f"{name}.json")))
+
+
+@cache
+def prompt_version(names: tuple[str, ...], language: Language) -> str:
+    """Twelve hex digits over everything a writer was shown besides the plan: prompts, words, examples."""
+    digest = hashlib.sha256(_text("prompts", language, "words.yaml").encode())
+    for name in (*names, REWRITE):
+        digest.update(_prompt_text(name, language).encode())
+        if name in WHOLE_SCRIPT_PROMPTS:
+            digest.update(_text("examples", language, f"{name}.json").encode())
+    return digest.hexdigest()[:12]
+
+
+def examples_dir() -> Path:
+    """Where the worked examples lie, one JSON file per prompt and language."""
+    return Path(str(files("generators.scripts.llm"))) / "examples"
+
+
+def _prompt_text(name: str, language: Language) -> str:
+    return _text("prompts", language, f"{name}.md")
+
+
+def _text(folder: str, language: Language, file: str) -> str:
+    return files("generators.scripts.llm").joinpath(folder, language.value, file).read_text(encoding="utf-8")
+
+
+def _sections(text: str) -> dict[str, str]:
+    sections: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in text.splitlines():
+        if line.startswith("## "):
+            current = sections.setdefault(line[3:].strip(), [])
+        elif current is not None:
+            current.append(line)
+    return {name: "\n".join(lines).strip() for name, lines in sections.items()}
