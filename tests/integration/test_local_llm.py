@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from data_schemas.chat import ChatAnswer, ChatMessage, ChatRequest, Sampling
-from data_schemas.models import ModelError, verified_files
+from data_schemas.models import verified_files
 from generators.remote.answers import AnswerStore
 from generators.remote.chat import ChatClient, ModelRoute
 from generators.remote.errors import ConfigProblem
@@ -27,15 +27,6 @@ SCHEMA = {
     "required": ["mood", "reply"],
     "additionalProperties": False,
 }
-
-
-@pytest.fixture(autouse=True)
-def needs_package_and_model() -> None:
-    pytest.importorskip("xllamacpp")
-    try:
-        verified_files(MODEL)
-    except ModelError as error:
-        pytest.skip(str(error))
 
 
 def request(seed: int = 1) -> ChatRequest:
