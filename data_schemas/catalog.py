@@ -46,7 +46,11 @@ CATALOG_SCHEMA: dict[str, CatalogDtype] = {
     "heard_text": polars.String,
     "emotion": polars.String,
     "intensity": polars.Int64,
+    "fine_emotion": polars.String,  # shade of the label, where the plan names one
+    "text_emotion": polars.String,  # what the words alone say, where it differs from the voice
     "response_text": polars.String,
+    "text_model": polars.String,  # which language model wrote the text, and the reply; null: a person
+    "response_model": polars.String,
     # where in time, how loud
     "start_s": polars.Float64,
     "stop_s": polars.Float64,

@@ -31,6 +31,7 @@ The histograms of domains, openings and emotion transitions are in `validation/d
 - Track 1 folders and the `.jsonl` beside each: run the challenge's scripts from the directory that holds the `.jsonl`.
 - `track2/<language>/<split>/<Sub-task>/`: `<id>.wav` (the user's channel), `<id>_sentence.json`, `clean_<id>.wav`;
   `<Sub-task>_model/` beside it holds the assistant's channel, `<Sub-task>.jsonl` one row per scene.
+- `scripts.jsonl`: the frozen scripts; a build with this file as `scripts.pack` needs no language model.
 - `catalog.parquet`: one row per utterance and per scene event.
 - `validation/`: what the judges found, and the catalog suite's results.
 - `RESOURCES.md`: models and licences. `dataset.lock.json`: configuration, seeds and the hash of every file.

@@ -53,7 +53,11 @@ def _turn_rows(item: Item, audio: Any) -> Iterator[dict[str, Any]]:
             "turn_id": turn_id,
             "emotion": turn.emotion.value,
             "intensity": turn.intensity,
+            "fine_emotion": turn.fine_emotion,
+            "text_emotion": None if turn.text_emotion is None else turn.text_emotion.value,
             "response_text": turn.response_text,
+            "text_model": turn.text_model,
+            "response_model": turn.response_model,
             "start_s": 0.0,
             "stop_s": utterance.duration,
             "duration_s": utterance.duration,
@@ -64,8 +68,11 @@ def _turn_rows(item: Item, audio: Any) -> Iterator[dict[str, Any]]:
 def _scene_rows(item: Item, scene: Scene, audio: Any) -> Iterator[dict[str, Any]]:
     files = {Channel.USER: audio[USER_WAV], Channel.ASSISTANT: audio[ASSISTANT_WAV]}
     by_id = {utterance.id: utterance for utterance in item.utterances}
+    model_of = {(line.role, line.part): line.model for line in item.script.lines}
     for placement in sorted(scene.placements, key=lambda placement: placement.start):
-        yield _utterance_columns(by_id[placement.utterance_id]) | _placement_columns(placement, scene, files)
+        utterance = by_id[placement.utterance_id]
+        written = {"text_model": None if utterance.part is None else model_of.get((utterance.role, utterance.part))}
+        yield _utterance_columns(utterance) | written | _placement_columns(placement, scene, files)
     for event in sorted(scene.events, key=lambda event: (event.start, event.kind)):
         yield _event_columns(event, scene, files)
 

@@ -88,8 +88,13 @@ class BuildConfig(Record):
         return layout_named(self.track1_layout if track is Track.EMOTION else "track2")
 
     def recipe(self) -> dict[str, Any]:
-        """The part of the configuration that decides the released bytes."""
-        return self.model_dump(mode="json", exclude=set(EXECUTION_KEYS))
+        """The part of the configuration that decides the released bytes.
+
+        Which server answered and what it may cost is no part of it: answers are known by model and question.
+        """
+        exclude: dict[str, Any] = dict.fromkeys(EXECUTION_KEYS, True)
+        exclude["scripts"] = {"llm": {"endpoints", "budget"}}
+        return self.model_dump(mode="json", exclude=exclude)
 
     def recipe_sha256(self) -> str:
         return hashlib.sha256(dump_json(self.recipe()).encode()).hexdigest()

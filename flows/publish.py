@@ -29,10 +29,13 @@ from flows.progress import Reporter
 from flows.reconcile import CellCount
 from flows.release_texts import ReleaseTexts, read_texts
 from flows.shards import ItemOutcome
+from generators.scripts.script_file import write_script_file
 from validators.catalog import CatalogExpectations, judge_catalog
 from validators.dataset import judge_dataset
 
 LOCK_FILE = "dataset.lock.json"
+#: the frozen scripts of the released items: a build with ``scripts.pack: [that file]`` says them again
+SCRIPTS_FILE = "scripts.jsonl"
 _PARTIAL_MARK = ".humdial-partial"
 LOCK_FORMAT = 1
 
@@ -94,6 +97,7 @@ def publish(
     reporter.expect("publish", 4)
     layouts = _write_tree(config, accepted, staging)
     reporter.advance("publish")
+    write_script_file(staging / SCRIPTS_FILE, _scripts(accepted))
     texts = read_texts(_scripts(accepted), config.validation)
     _gate(config, accepted, counts, layouts, texts, staging)
     reporter.advance("publish")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data_schemas.base import Record
@@ -36,7 +36,6 @@ from validators.scripts.answers import no_answer, truncated, unreadable
 #: Orders begun and not yet decided, per question in flight: large enough that one slow order holds nobody up,
 #: small enough that memory does not grow with the number of orders.
 WINDOW_PER_QUESTION = 8
-NO_USAGE = Usage()
 
 
 class Rejected(Record):
@@ -59,7 +58,7 @@ class Job:
     reasons: str = ""
     findings: tuple[Finding, ...] = ()
     script: Script | None = None
-    usage: Usage = NO_USAGE
+    usage: Mapping[str, Usage] = field(default_factory=dict)  # by the model's name in the configuration
     done: bool = False  # nothing more can be tried
     pending: bool = False  # its answer is to come (offline batch), or the run was stopped
 
@@ -245,12 +244,11 @@ class ScriptFactory:
 
     async def _write(self, job: Job, ask: Ask) -> Job:
         """Write and read until the script passes on its own, or the attempts are used up."""
-        usage = Usage()
+        usage = dict(job.usage)
 
         async def counted(request: ChatRequest) -> ChatAnswer:
-            nonlocal usage
             answer = await ask(request)
-            usage = usage + answer.usage
+            usage[request.alias] = usage.get(request.alias, Usage()) + answer.usage
             self._usage.add(request, answer)
             return answer
 
@@ -264,7 +262,7 @@ class ScriptFactory:
         except (BudgetSpent, EndpointError) as stop:
             self._stop = self._stop or stop
             job = replace(job, pending=True)
-        return replace(job, usage=job.usage + usage)
+        return replace(job, usage=usage)
 
     async def _attempt(self, job: Job, ask: Ask) -> Job:
         try:
@@ -318,9 +316,8 @@ class ScriptFactory:
         elif job.script is not None:
             self._books.accepted[job.place] += 1
             self._books.attempts[job.attempt] += 1
-            self._usage.accept(job.usage)
             self._reader.accept(job.script)
-            self._spool.accept(job.script)
+            self._spool.accept(job.script, self._usage.accept(job.order.id, job.attempt, job.usage))
         self._reporter.advance("script")
         return None
 

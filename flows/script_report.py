@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -35,6 +36,16 @@ class ModelTotals(Record):
     answers: int
     prompt_tokens: int
     completion_tokens: int
+    cost: float
+
+
+class ScriptUsage(Record):
+    """One line of ``work/scripts/usage.jsonl``: what one accepted script took, all its attempts and judgements."""
+
+    script_id: str
+    attempts: int
+    #: by the model's name in the configuration
+    models: dict[str, Usage]
     cost: float
 
 
@@ -93,9 +104,16 @@ class UsageLedger:
         self._answers[request.alias] += 1
         self._usage[request.alias] = self._usage.get(request.alias, Usage()) + answer.usage
 
-    def accept(self, usage: Usage) -> None:
+    def accept(self, script_id: str, attempts: int, usage: Mapping[str, Usage]) -> ScriptUsage:
+        """Count an accepted script; returns the line that is kept about it."""
         self._accepted += 1
-        self._own_tokens += usage.total_tokens
+        self._own_tokens += sum(one.total_tokens for one in usage.values())
+        return ScriptUsage(
+            script_id=script_id,
+            attempts=attempts,
+            models=dict(sorted(usage.items())),
+            cost=sum(cost_of(one, self._models[alias].price) for alias, one in usage.items()),
+        )
 
     def rows(self) -> tuple[ModelTotals, ...]:
         return tuple(

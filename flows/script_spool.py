@@ -11,10 +11,11 @@ from data_schemas.script import Script
 
 ACCEPTED_FILE = "accepted.jsonl"
 QUARANTINE_FILE = "quarantine.jsonl"
+USAGE_FILE = "usage.jsonl"
 
 
 class ScriptSpool:
-    """Two files below one folder, begun anew by every run: the answer store is what lasts.
+    """Three files below one folder, begun anew by every run: the answer store is what lasts.
 
     Memory holds one (id, offset, length) per accepted script.
     """
@@ -24,9 +25,12 @@ class ScriptSpool:
         folder.mkdir(parents=True, exist_ok=True)
         self._accepted: IO[bytes] = (folder / ACCEPTED_FILE).open("w+b")
         self._quarantine: IO[bytes] = (folder / QUARANTINE_FILE).open("wb")
+        self._usage: IO[bytes] = (folder / USAGE_FILE).open("wb")
         self._places: dict[str, tuple[int, int]] = {}
 
-    def accept(self, script: Script) -> None:
+    def accept(self, script: Script, usage: Record) -> None:
+        """Keep a script, and beside it what it took."""
+        self._usage.write((usage.to_json_line() + "\n").encode())
         line = (script.to_json_line() + "\n").encode()
         self._accepted.seek(0, 2)
         self._places[script.script_id] = (self._accepted.tell(), len(line))
@@ -62,10 +66,12 @@ class ScriptSpool:
     def flush(self) -> None:
         self._accepted.flush()
         self._quarantine.flush()
+        self._usage.flush()
 
     def close(self) -> None:
         self._accepted.close()
         self._quarantine.close()
+        self._usage.close()
 
     def _line(self, script_id: str) -> bytes:
         offset, length = self._places[script_id]

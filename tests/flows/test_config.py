@@ -6,6 +6,7 @@ import yaml
 from flows.config import BuildConfig, apply_override, load_config
 from flows.errors import ConfigError
 from tests.support.builds import draft_config
+from tests.support.script_orders import llm_config
 
 SHIPPED = Path(__file__).resolve().parents[2] / "configs" / "quickstart.yaml"
 
@@ -83,3 +84,11 @@ def test_yaml_round_trip_keeps_chinese(tmp_path: Path) -> None:
     raw["scripts"]["pack"] = ["脚本/自己写的.jsonl"]
     path.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
     assert load_config(path).scripts.pack == ("脚本/自己写的.jsonl",)
+
+
+def test_servers_and_budgets_are_no_part_of_the_recipe(tmp_path: Path) -> None:
+    here = llm_config(tmp_path, "http://127.0.0.1:8000/v1")
+    there = llm_config(tmp_path, "http://10.1.2.3:9000/v1", budget={"tokens": 5})
+    other = llm_config(tmp_path, "http://127.0.0.1:8000/v1", reading={"rewrites": 1})
+    assert here.recipe_sha256() == there.recipe_sha256() != other.recipe_sha256()
+    assert "10.1.2.3" not in str(there.recipe())

@@ -19,7 +19,7 @@ from data_schemas.randomness import named_generator, named_seed
 from data_schemas.script import Script
 from data_schemas.tasks import Language, Task
 from flows.config import BuildConfig
-from flows.script_report import ScriptReport
+from flows.script_report import ScriptReport, ScriptUsage
 from flows.script_spool import QUARANTINE_FILE
 from flows.script_work import ANSWERS_FILE, SCRIPTS_FOLDER
 from generators.remote.errors import EndpointError
@@ -497,3 +497,15 @@ def test_the_books_reconcile(server: LlmServer, tmp_path: Path) -> None:
     tokens = sum(model.prompt_tokens + model.completion_tokens for model in report.models)
     assert report.tokens_per_accepted == pytest.approx(tokens / 6)
     assert report.own_tokens_per_accepted == pytest.approx(tokens / 6), "every order was accepted in the end"
+
+
+def test_what_each_accepted_script_took_is_written_down(server: LlmServer, tmp_path: Path) -> None:
+    config = llm_config(tmp_path, server.base_url, quota(3), judge=True)
+    server.answer = planned(config)
+    run = Run(config)
+    lines = (tmp_path / "work" / "scripts" / "usage.jsonl").read_text(encoding="utf-8").splitlines()
+    kept = [ScriptUsage.from_json_line(line) for line in lines]
+    assert len(kept) == run.report.accepted == 3
+    assert all(set(line.models) == {"writer", "judge"} for line in kept)
+    tokens = sum(usage.total_tokens for line in kept for usage in line.models.values())
+    assert tokens == sum(model.prompt_tokens + model.completion_tokens for model in run.report.models)

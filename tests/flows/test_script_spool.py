@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from data_schemas.script import Script
+from flows.script_report import ScriptUsage
 from flows.script_spool import ACCEPTED_FILE, QUARANTINE_FILE, ScriptSpool
 from generators.scripts.packs import packs_dir
 from generators.scripts.script_file import read_script_file
 
 PACK: tuple[Script, ...] = read_script_file(packs_dir() / "quickstart" / "zh.jsonl")[:24]
+NOTHING = ScriptUsage(script_id="x", attempts=1, models={}, cost=0.0)
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def test_the_frozen_file_does_not_depend_on_the_order(
 ) -> None:
     spool = ScriptSpool(tmp_path / "scripts")
     for number, script in enumerate(order):
-        spool.accept(script)
+        spool.accept(script, NOTHING)
         for place in looked_up:  # reading back in between must not disturb what is written next
             if place <= number:
                 assert spool.script(order[place].script_id) == order[place]
@@ -42,7 +44,7 @@ def test_the_frozen_file_does_not_depend_on_the_order(
 
 
 def test_quarantine_is_its_own_file(spool: ScriptSpool, tmp_path: Path) -> None:
-    spool.accept(PACK[0])
+    spool.accept(PACK[0], NOTHING)
     spool.reject(PACK[1])
     spool.copy_quarantine(tmp_path / "copy.jsonl")
     lines = (tmp_path / "copy.jsonl").read_text(encoding="utf-8").splitlines()
@@ -53,7 +55,7 @@ def test_quarantine_is_its_own_file(spool: ScriptSpool, tmp_path: Path) -> None:
 
 
 def test_every_run_begins_anew(spool: ScriptSpool) -> None:
-    spool.accept(PACK[0])
+    spool.accept(PACK[0], NOTHING)
     spool.reject(PACK[1])
     spool.close()
     again = ScriptSpool(spool.folder)
@@ -68,10 +70,10 @@ def test_a_frozen_file_is_replaced_whole_or_not_at_all(
     spool: ScriptSpool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = tmp_path / "deep" / "冻结.jsonl"
-    spool.accept(PACK[0])
+    spool.accept(PACK[0], NOTHING)
     spool.freeze(target)
     before = target.read_bytes()
-    spool.accept(PACK[1])
+    spool.accept(PACK[1], NOTHING)
     monkeypatch.setattr(ScriptSpool, "_line", _full_disk)
     with pytest.raises(OSError, match="No space"):
         spool.freeze(target)
