@@ -54,7 +54,7 @@ class Brief(Record):
     theme: str | None = None
     #: the other person the story is about, e.g. "an old roommate"
     counterpart: str | None = None
-    #: place and moment
+    #: place and moment; "" where the event or situation brings its own
     setting: str
     #: kind of event that brings about the emotion of each told turn, in order; "" where nothing happens (Track 1)
     events: tuple[str, ...] = ()

@@ -35,6 +35,8 @@ from generators.plans.walks import Walks
 BOTH_GENDERS: frozenset[Gender] = frozenset(("female", "male"))
 #: Share of turns with an event whose shade is left to the writer (CHOICE).
 NO_SHADE_SHARE = 0.25
+#: Tasks whose cue brings a place of its own (a driver asks, a waiter calls); so does a conflict item's situation.
+EVENT_SETS_THE_SCENE = frozenset({Task.THIRD_PARTY_BEFORE, Task.THIRD_PARTY_AFTER, Task.SPEECH_TO_OTHERS})
 
 T = TypeVar("T")
 
@@ -141,7 +143,9 @@ class DrawnOutlines:
                 persona=persona,
                 theme=scene.theme,
                 counterpart=scene.counterpart,
-                setting=scene.setting,
+                setting=""
+                if task in EVENT_SETS_THE_SCENE or any(s.text_emotion for s in story.steps)
+                else scene.setting,
                 events=story.events,
                 opening=self._step(catalogue.openings, place, "opening"),
                 question=self._question(place, catalogue),

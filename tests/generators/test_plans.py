@@ -15,7 +15,7 @@ from data_schemas.script import Script
 from data_schemas.speakers import Gender, Speaker
 from data_schemas.tasks import TRACK1_TASKS, TURNS_OF_TASK, Language, Role, Split, Task, Track
 from generators.plans.describe import describe
-from generators.plans.drawn import DrawnOutlines
+from generators.plans.drawn import EVENT_SETS_THE_SCENE, DrawnOutlines
 from generators.plans.outlines import ScriptOutlines
 from generators.plans.planner import MAX_INDEX, THIRD_PARTY_TASKS, plan_items
 from generators.plans.quotas import SPLITS_OF_TASK, QuotaImpossible, QuotaSpec, expand
@@ -243,8 +243,9 @@ def test_a_drawn_outline_has_all_a_writer_needs(
     assert (brief.cue is not None) == (task.track is Track.DUPLEX)
     assert (outline.root_cause is not None) == (task is Task.REASONING)
     assert (brief.theme is None) == (brief.counterpart is None)
+    assert (brief.setting == "") == (task in EVENT_SETS_THE_SCENE or outline.is_conflict)
     if brief.theme is None:
-        assert brief.setting in catalogue.domains[outline.domain].settings
+        assert brief.setting in ("", *catalogue.domains[outline.domain].settings)
         assert outline.root_cause in (None, *catalogue.root_causes)
     else:
         theme = catalogue.themes[brief.theme]

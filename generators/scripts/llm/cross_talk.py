@@ -17,9 +17,7 @@ from generators.scripts.llm.requests import RequestMaker
 class CrossTalk:
     """The two conversations behind one dialogue: each model sees its own side of it."""
 
-    def __init__(
-        self, requests: RequestMaker, script_id: str, outline: Outline, attempt: int, reasons: str
-    ) -> None:
+    def __init__(self, requests: RequestMaker, script_id: str, outline: Outline, attempt: int, reasons: str) -> None:
         self._requests, self._script_id, self._outline, self._attempt = requests, script_id, outline, attempt
         self._words = load_words(outline.language)
         self._values = requests.values(outline)

@@ -125,9 +125,7 @@ class LlmWriter:
             ]
         return self._requests.make(alias, messages, name, script_schema(outline), order.id, f"write-{attempt}")
 
-    async def _write_whole(
-        self, order: Order, attempt: int, former: str, reasons: str, alias: str, ask: Ask
-    ) -> Draft:
+    async def _write_whole(self, order: Order, attempt: int, former: str, reasons: str, alias: str, ask: Ask) -> Draft:
         request = self.whole_script_request(order, attempt, former, reasons, alias)
         answer = await ask(request)
         version = prompt_version((prompt_name(order.outline),), order.outline.language)

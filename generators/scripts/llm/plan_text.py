@@ -31,7 +31,7 @@ def plan_values(outline: Outline, words: Words, catalogue: Catalogue) -> dict[st
         "about": topic.about if topic else "",
         "theme": theme.name if theme else (brief.theme or ""),
         "counterpart": brief.counterpart or "",
-        "setting": "" if conflict else brief.setting,
+        "setting": brief.setting,
         "opening": brief.opening,
         "plan": "\n".join(turn_lines(outline, words)),
         "turns": str(outline.turns),
