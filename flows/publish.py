@@ -34,7 +34,7 @@ from validators.catalog import CatalogExpectations, judge_catalog
 from validators.dataset import judge_dataset
 
 LOCK_FILE = "dataset.lock.json"
-#: the frozen scripts of the released items: a build with ``scripts.pack: [that file]`` says them again
+#: the frozen scripts of the released items: with ``scripts.pack: [that file]`` they can be spoken again
 SCRIPTS_FILE = "scripts.jsonl"
 _PARTIAL_MARK = ".humdial-partial"
 LOCK_FORMAT = 1

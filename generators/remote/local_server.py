@@ -13,6 +13,8 @@ from generators.remote.settings import LocalServer
 #: MiB of memory for prompts of earlier questions; the package's own default is 8192
 _PROMPT_CACHE_MIB = 256
 _QUIET = -1
+#: the first token of a large model on a slow disk takes minutes
+_FIRST_TOKEN_SECONDS = 600.0
 
 
 class LocalLlama:
@@ -70,7 +72,26 @@ class LocalLlama:
                 "it must be a GGUF file of a chat model, and fit in memory"
             ) from error
         self.base_url = f"{self._server.listening_address}/v1"
+        self._say_one_token()
         return self
+
+    def _say_one_token(self) -> None:
+        """See the server at work before anything else happens.
+
+        llama.cpp's main loop starts a moment after its socket listens, and a server that is stopped in
+        between is waited for without end (seen in 2 of 3 tries on a busy machine).
+        """
+        import httpx
+
+        question = {"model": self.title, "prompt": "a", "max_tokens": 1}
+        try:
+            with httpx.Client(trust_env=False, timeout=_FIRST_TOKEN_SECONDS) as client:
+                client.post(f"{self.base_url}/completions", json=question).raise_for_status()
+        except httpx.HTTPError as error:
+            raise ConfigProblem(
+                f"endpoint {self._name!r}: llama.cpp loaded {self.title} and does not answer ({error}); "
+                "try fewer parallel questions, fewer context_tokens or another file"
+            ) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

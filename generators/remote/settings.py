@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from data_schemas.base import Record
 
 
+#: the only chat model that a package registry carries: it proves the path, not the prose
+DEFAULT_LOCAL_MODEL = "smollm2-135m-q4"
+
+
 class LocalServer(Record):
     """llama.cpp in this process (the ``xllamacpp`` package), started when the first question is asked."""
 
-    #: a model of the pinned table (`humdial models list`)
-    model: str | None = "smollm2-135m-q4"
+    #: a model of the pinned table (`humdial models list`); the small one where neither it nor ``file`` is named
+    model: str | None = None
     #: or a GGUF file of your own; relative paths are looked up from the configuration
     file: str | None = None
     #: tokens of context per question answered side by side
@@ -25,11 +29,15 @@ class LocalServer(Record):
     #: layers on a GPU; 0 = CPU only
     gpu_layers: int = Field(default=0, ge=0, le=1000)
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if (self.model is None) == (self.file is None):
+    @model_validator(mode="before")
+    @classmethod
+    def _one_source(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict):
+            return raw
+        named = [key for key in ("model", "file") if raw.get(key) is not None]
+        if len(named) > 1:
             raise ValueError("name either model (of the pinned table) or file (a GGUF file), not both")
-        return self
+        return raw if named else {**raw, "model": DEFAULT_LOCAL_MODEL}
 
 
 class EndpointSettings(Record):

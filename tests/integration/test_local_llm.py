@@ -3,6 +3,8 @@
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -107,3 +109,18 @@ def test_a_file_that_is_missing_or_no_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "own.gguf").write_bytes(b"GGUF" + bytes(400))
     with pytest.raises(ConfigProblem, match=r"cannot load .*own\.gguf"), LocalLlama("local", settings, tmp_path):
         pass
+
+
+STOPPED_AT_ONCE = """
+from pathlib import Path
+from generators.remote.local_server import LocalLlama
+from generators.remote.settings import LocalServer
+for _ in range(3):
+    with LocalLlama("local", LocalServer(context_tokens=512, parallel=1, threads=1), Path()):
+        pass
+"""
+
+
+def test_a_server_that_is_stopped_at_once_stops() -> None:
+    """llama.cpp waits for ever where it is stopped before its loop runs, mostly on a busy machine."""
+    subprocess.run([sys.executable, "-c", STOPPED_AT_ONCE], check=True, timeout=120)

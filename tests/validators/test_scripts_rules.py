@@ -132,6 +132,7 @@ def test_clean_scripts_pass(language: Language) -> None:
         (EN, "The root cause is my father.", "PLAN_LEAK", "plan"),
         (EN, 'It says "reply": well done.', "PLAN_LEAK", "plan"),
         (EN, "User: hello there.", "PLAN_LEAK", "plan"),
+        (EN, "It was cut at 256 tokens, so write shorter.", "PLAN_LEAK", "plan"),
         (ZH, "情绪：愤怒，我受不了了。", "PLAN_LEAK", "plan"),
         (ZH, "第2轮我就说了，我受不了。", "PLAN_LEAK", "plan"),
         (ZH, "我现在是anger，强度3。", "PLAN_LEAK", "plan"),

@@ -44,7 +44,7 @@ def duplex_problems(script: Script, field: Field, thresholds: Thresholds) -> Ite
     if limit is not None and seconds > limit:
         yield Problem(
             "SCRIPT.EVENT_LONG",
-            f"takes about {seconds} s to say; a {field.part} has {limit:g} s at most",
+            f"takes about {seconds} s to say; {limit:g} s at most for this part ({field.part})",
             seconds,
             limit,
         )

@@ -84,7 +84,8 @@ _LEAK = re.compile(
     r"|^\s*(?:user|assistant|system|text|reply|query|cause|aside|interruption|backchannel)\s*[:：]"
     r"|^\s*(?:用户|助手|助理|系统|回复|原因|打断|旁白|附和|第[一二三四五]轮)\s*[:：]"
     r"|(?:情绪|情感|强度|根因|根本原因)\s*[:：=]|(?:情绪)?强度\s*(?:为|是)?\s*[0-3](?!\d)|根因"
-    r"|第\s*[1-5]\s*轮(?!面|比|考|化|选|复|谈|笔|投|融|淘|决|裁|的?(?:面试|比赛))|第[一二三四五]轮(?:对话|发言|情绪|回复)",
+    r"|第\s*[1-5]\s*轮(?!面|比|考|化|选|复|谈|笔|投|融|淘|决|裁|的?(?:面试|比赛))|第[一二三四五]轮(?:对话|发言|情绪|回复)"
+    r"|\btakes about [\d.]+ s to say|\bcut at \d+ tokens|\bmax_tokens\b",  # the reasons it was sent back with
     re.IGNORECASE | re.MULTILINE,
 )
 _LABEL_IN_CHINESE = re.compile(r"(?<![A-Za-z])(?:anger|disgust|neutral|surprise|fear)(?![A-Za-z])")
