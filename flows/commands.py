@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data_schemas.base import write_jsonl
-from data_schemas.finding import Severity, sort_findings
+from data_schemas.finding import Finding, Severity, sort_findings
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts
 from flows.errors import EXIT_FAILED, ResourceError, TargetError
 from flows.pool import default_workers
@@ -100,7 +100,15 @@ def validate_command(root: Path, overlap: bool, output: Path | None, workers: in
         write_jsonl(output, findings)
     errors = [finding for finding in findings if finding.severity is Severity.ERROR]
     others = [finding for finding in findings if finding.severity is not Severity.ERROR]
-    for finding in (errors + others)[:SHOWN_FINDINGS]:
+    print_findings(errors + others, console)
+    console.print(f"{result.items} items judged: {len(errors)} errors, {len(others)} warnings and notes", markup=False)
+    if errors:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """The first findings, one a line, and how many more there are."""
+    for finding in findings[:SHOWN_FINDINGS]:
         console.print(
             f"{finding.severity.value:<8}{finding.code:<28}{finding.item}: {finding.message}",
             markup=False,
@@ -108,9 +116,6 @@ def validate_command(root: Path, overlap: bool, output: Path | None, workers: in
         )
     if len(findings) > SHOWN_FINDINGS:
         console.print(f"... and {len(findings) - SHOWN_FINDINGS} more; --output FILE writes them all", markup=False)
-    console.print(f"{result.items} items judged: {len(errors)} errors, {len(others)} warnings and notes", markup=False)
-    if errors:
-        raise typer.Exit(EXIT_FAILED)
 
 
 def doctor_command(console: Console) -> None:

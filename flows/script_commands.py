@@ -9,9 +9,9 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from data_schemas.finding import Finding, Severity
+from data_schemas.finding import Severity
 from data_schemas.plan import Place
-from flows.commands import SHOWN_FINDINGS, work_lock
+from flows.commands import print_findings, work_lock
 from flows.config import BuildConfig, load_config
 from flows.errors import EXIT_FAILED, ConfigError
 from flows.estimate import print_estimate
@@ -126,7 +126,7 @@ def check_command(files: Sequence[Path], exclude: Sequence[Path], output: Path |
     count, findings, diversity = check_files(files, exclude)
     if output is not None:
         write_jsonl(output, findings)
-    _print_findings(findings, console)
+    print_findings(findings, console)
     print_diversity(diversity, console)
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     console.print(f"{count} scripts read: {errors} errors, {len(findings) - errors} warnings and notes", markup=False)
@@ -147,14 +147,3 @@ def _wanted(config: BuildConfig) -> dict[Place, int]:
 
 def _factory(config: BuildConfig, path: Path, reporter: Reporter) -> ScriptFactory:
     return open_factory(config, resolve(config, need_models=False).speakers, path.parent, reporter)
-
-
-def _print_findings(findings: Sequence[Finding], console: Console) -> None:
-    for finding in findings[:SHOWN_FINDINGS]:
-        console.print(
-            f"{finding.severity.value:<8}{finding.code:<24}{finding.item}: {finding.message}",
-            markup=False,
-            soft_wrap=True,
-        )
-    if len(findings) > SHOWN_FINDINGS:
-        console.print(f"... and {len(findings) - SHOWN_FINDINGS} more; --output FILE writes them all", markup=False)

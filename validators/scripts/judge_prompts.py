@@ -12,12 +12,12 @@ import yaml
 
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
+from data_schemas.prompt_text import read_sections, render_section
 from data_schemas.script import Script
 from data_schemas.tasks import Language, Role, Track
 
 #: Marks with which the prompt files fence the script; a text cannot hold them and so cannot end the fence.
 _FENCE_MARKS = str.maketrans({"<": "‹", ">": "›", "【": "［", "】": "］"})
-SECTIONS = ("system", "user")
 
 
 class JudgeWords(Record):
@@ -46,33 +46,20 @@ def render_prompt(script: Script) -> tuple[str, str]:
     """System and user message about a script.
 
     Raises:
-        ValueError: a prompt file lacks a section or asks for data that scripts do not have.
+        PromptError: a prompt file lacks a section or asks for data that scripts do not have.
     """
     name = prompt_name(script)
     sections = prompt_sections(name, script.language)
     values = _values(script, judge_words(script.language))
-    return _render(sections["system"], values, name), _render(sections["user"], values, name)
+    where = f"judge prompt {script.language}/{name}.md"
+    return render_section(sections, "system", values, where), render_section(sections, "user", values, where)
 
 
 @cache
 def prompt_sections(name: str, language: Language) -> Mapping[str, str]:
-    """The ``## `` sections of one prompt file, by heading.
-
-    Raises:
-        ValueError: ``## system`` or ``## user`` is missing.
-    """
+    """The sections of one prompt file, by heading."""
     path = files("validators.scripts").joinpath("prompts", language.value, f"{name}.md")
-    sections: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        if line.startswith("## "):
-            current = sections.setdefault(line[3:].strip(), [])
-        else:
-            current.append(line)
-    for section in SECTIONS:
-        if section not in sections:
-            raise ValueError(f"judge prompt {language}/{name}.md: section '## {section}' is missing")
-    return {section: "\n".join(sections[section]).strip() for section in SECTIONS}
+    return read_sections(path.read_text(encoding="utf-8"))
 
 
 @cache
@@ -80,21 +67,6 @@ def judge_words(language: Language) -> JudgeWords:
     """Read the words of a language."""
     table = yaml.safe_load(files("validators.scripts").joinpath("judge_words.yaml").read_text(encoding="utf-8"))
     return JudgeWords.model_validate(table[language.value])
-
-
-def _render(section: str, values: Mapping[str, str], name: str) -> str:
-    """Values are put in line by line and never read as templates; a line with an empty value is left out."""
-    lines = []
-    for line in section.splitlines():
-        template = Template(line)
-        names = template.get_identifiers()
-        for unknown in (placeholder for placeholder in names if placeholder not in values):
-            raise ValueError(
-                f"judge prompt {name}.md: unknown placeholder ${unknown}; known: {', '.join(sorted(values))}"
-            )
-        if all(values[placeholder] for placeholder in names):
-            lines.append(template.substitute(values))
-    return "\n".join(lines).strip()
 
 
 def _values(script: Script, words: JudgeWords) -> dict[str, str]:

@@ -1,9 +1,4 @@
-"""Prompt files: read, rendered with a plan's data, and named by their hash.
-
-A prompt is a Markdown file with ``## `` sections, one per task and language. ``$name`` marks where
-data goes (`string.Template`; data is never read as a template). A line whose placeholder has no
-value for this plan is left out.
-"""
+"""The writer's prompts, one file per task and language, rendered with a plan's data and named by their hash."""
 
 from __future__ import annotations
 
@@ -12,8 +7,6 @@ import json
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from string import Template
-from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -21,6 +14,7 @@ import yaml
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
 from data_schemas.plan import Outline
+from data_schemas.prompt_text import read_sections, render_section
 from data_schemas.speakers import Gender
 from data_schemas.tasks import Language, Task
 
@@ -29,10 +23,6 @@ CONFLICT_PROMPT = "recognition_conflict"
 CROSS_USER, CROSS_ASSISTANT, REWRITE = "cross_user", "cross_assistant", "rewrite"
 #: Prompts that write a whole script; each has a worked example beside it.
 WHOLE_SCRIPT_PROMPTS: tuple[str, ...] = (*(task.value for task in Task), CONFLICT_PROMPT)
-
-
-class PromptError(ValueError):
-    """A prompt file lacks a section or asks for data that plans do not have."""
 
 
 class Words(Record):
@@ -73,19 +63,7 @@ class Prompt(Record):
         Raises:
             PromptError: no such section, or a placeholder that ``values`` does not know.
         """
-        where = f"prompt {self.language}/{self.name}.md"
-        if section not in self.sections:
-            raise PromptError(f"{where}: section '## {section}' is missing")
-        lines = []
-        for line in self.sections[section].splitlines():
-            template = Template(line)
-            names = template.get_identifiers()
-            unknown = [name for name in names if name not in values]
-            if unknown:
-                raise PromptError(f"{where}: unknown placeholder ${unknown[0]}; known: {', '.join(sorted(values))}")
-            if all(values[name] for name in names):
-                lines.append(template.substitute(values))
-        return "\n".join(lines).strip()
+        return render_section(self.sections, section, values, f"prompt {self.language}/{self.name}.md")
 
 
 def prompt_name(outline: Outline) -> str:
@@ -96,7 +74,7 @@ def prompt_name(outline: Outline) -> str:
 @cache
 def load_prompt(name: str, language: Language) -> Prompt:
     """Read one of the shipped prompt files."""
-    return Prompt(name=name, language=language, sections=MappingProxyType(_sections(_prompt_text(name, language))))
+    return Prompt(name=name, language=language, sections=read_sections(_prompt_text(name, language)))
 
 
 @cache
@@ -133,14 +111,3 @@ def _prompt_text(name: str, language: Language) -> str:
 
 def _text(folder: str, language: Language, file: str) -> str:
     return files("generators.scripts.llm").joinpath(folder, language.value, file).read_text(encoding="utf-8")
-
-
-def _sections(text: str) -> dict[str, str]:
-    sections: dict[str, list[str]] = {}
-    current: list[str] | None = None
-    for line in text.splitlines():
-        if line.startswith("## "):
-            current = sections.setdefault(line[3:].strip(), [])
-        elif current is not None:
-            current.append(line)
-    return {name: "\n".join(lines).strip() for name, lines in sections.items()}
