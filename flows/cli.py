@@ -186,6 +186,30 @@ def validate(
 
 
 @app.command()
+def export(
+    root: Annotated[Path, typer.Argument(help="A published release, or any directory in a supported layout.")],
+    to: Annotated[str, typer.Option("--to", help="The format; `humdial export . --to list` names them.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Directory to write [default: ROOT-FORMAT beside the release]."),
+    ] = None,
+    language: Annotated[list[str] | None, typer.Option(help="Only zh or only en. Repeatable.")] = None,
+    split: Annotated[list[str] | None, typer.Option(help="Only train or only dev. Repeatable.")] = None,
+) -> None:
+    """Bring a release into the format of a baseline or tool kit. docs/export.md says which is for whom.
+
+    Examples:
+
+      humdial export out/quickstart --to list
+
+      humdial export out/quickstart --to lhotse -o out/lhotse --language zh
+    """
+    from flows.commands import export_command
+
+    export_command(root, to, output, tuple(language or ()), tuple(split or ()), _console())
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, verified and missing, and the command that fixes it."""
     from flows.commands import doctor_command

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 from filelock import FileLock, Timeout
@@ -14,12 +16,14 @@ from rich.table import Table
 from data_schemas.base import write_jsonl
 from data_schemas.finding import Finding, Severity, sort_findings
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts
-from flows.errors import EXIT_FAILED, ResourceError, TargetError
+from data_schemas.tasks import Language, Split
+from flows.errors import EXIT_FAILED, ConfigError, ResourceError, TargetError
 from flows.pool import default_workers
 from flows.progress import progress_display
 from flows.report import print_next_commands, print_report
 
 SHOWN_FINDINGS = 20
+E = TypeVar("E", bound=StrEnum)
 
 
 def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console: Console) -> None:
@@ -104,6 +108,48 @@ def validate_command(root: Path, overlap: bool, output: Path | None, workers: in
     console.print(f"{result.items} items judged: {len(errors)} errors, {len(others)} warnings and notes", markup=False)
     if errors:
         raise typer.Exit(EXIT_FAILED)
+
+
+def export_command(
+    root: Path, to: str, output: Path | None, languages: tuple[str, ...], splits: tuple[str, ...], console: Console
+) -> None:
+    """``humdial export``."""
+    from flows.exports.registry import EXPORTERS, exporter_named
+    from flows.exports.run import ExportJob, run_export
+
+    if to == "list":
+        table = Table("format", "tracks", "what for")
+        for known in EXPORTERS:
+            table.add_row(known.name, ", ".join(sorted(known.tracks)), known.summary)
+        console.print(table)
+        return
+    exporter = exporter_named(to)
+    target = output or root.resolve().parent / f"{root.resolve().name}-{exporter.name}"
+    job = ExportJob(
+        root=root,
+        exporter=exporter,
+        target=target,
+        languages=_chosen(Language, languages, "--language"),
+        splits=_chosen(Split, splits, "--split"),
+    )
+    with progress_display(console) as reporter:
+        note = run_export(job, reporter)
+    console.print(
+        f"{note.count.items} items, {note.count.entries} entries in {exporter.name} format: {target}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for reason, count in sorted(note.count.left_out.items()):
+        console.print(f"left out: {count} x {reason}", markup=False, soft_wrap=True)
+
+
+def _chosen(kind: type[E], names: tuple[str, ...], option: str) -> frozenset[E]:
+    """Members of an enumeration by value; all of them where none is named."""
+    known = [member.value for member in kind]
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{option} {name}: choose from {', '.join(known)}")
+    return frozenset(kind(name) for name in names) or frozenset(kind)
 
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:

@@ -1,0 +1,1 @@
+"""Published releases in the formats of baselines and tool kits: one file per format, one registry."""

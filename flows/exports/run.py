@@ -1,0 +1,115 @@
+"""One export: staged beside its target, renamed when it is whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from data_schemas.base import Record
+from data_schemas.layouts.registry import LAYOUTS, detect_layouts
+from data_schemas.release import DatasetLock
+from data_schemas.tasks import Language, Split
+from flows.atomic import write_text_atomic
+from flows.code_version import code_version
+from flows.errors import TargetError
+from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
+from flows.progress import Reporter
+from flows.publish import LOCK_FILE
+
+NOTE_FILE = "EXPORT.json"
+RESOURCES_FILE = "RESOURCES.md"
+STAGE = "export"
+
+
+class ExportNote(Record):
+    """``EXPORT.json``: what an export was made from."""
+
+    format: str
+    code_version: str
+    #: name and tree hash of the release, from its lock; None for a data set without one
+    release: str | None
+    tree_sha256: str | None
+    languages: tuple[Language, ...]
+    splits: tuple[Split, ...]
+    count: ExportCount
+
+
+@dataclass(frozen=True)
+class ExportJob:
+    """What is to be exported where."""
+
+    root: Path
+    exporter: Exporter
+    target: Path
+    languages: frozenset[Language] = frozenset(Language)
+    splits: frozenset[Split] = frozenset(Split)
+
+
+def run_export(job: ExportJob, reporter: Reporter) -> ExportNote:
+    """Write the export; nothing appears at the target before all of it is there.
+
+    Raises:
+        TargetError: the root is no data set, or the target is not free.
+        ExportError: no item fits the format, or one cannot be brought into it.
+    """
+    _check(job)
+    source = ReleaseSource(job.root, job.exporter.tracks, job.languages, job.splits)
+    total = sum(1 for _ in source.items())
+    if not total:
+        raise ExportError(
+            f"{job.root} holds no item for {job.exporter.name} (it takes {_listed(job.exporter.tracks)}; languages "
+            f"{_listed(job.languages)}; splits {_listed(job.splits)})"
+        )
+    reporter.expect(STAGE, total)
+    staging = job.target.parent / f".{job.target.name}.partial"
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        count = job.exporter.write(source, staging, lambda done: reporter.advance(STAGE, done))
+        note = _note(job, count)
+        write_text_atomic(
+            staging / NOTE_FILE, json.dumps(note.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
+        )
+        resources = job.root / RESOURCES_FILE
+        if resources.is_file():
+            shutil.copyfile(resources, staging / RESOURCES_FILE)
+        if job.target.exists():
+            job.target.rmdir()  # an empty directory
+        staging.rename(job.target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return note
+
+
+def _check(job: ExportJob) -> None:
+    if not job.root.is_dir() or not detect_layouts(job.root):
+        raise TargetError(
+            f"{job.root} holds no data set in a layout we know ({', '.join(known.name for known in LAYOUTS)}); "
+            "give the directory of a release"
+        )
+    if job.target.exists() and (not job.target.is_dir() or any(job.target.iterdir())):
+        raise TargetError(f"{job.target} is not empty; name another directory with -o, or move it away")
+    if job.target.resolve().is_relative_to(job.root.resolve()):
+        raise TargetError(
+            f"{job.target} lies inside the release, whose lock would no longer fit; name a place beside it"
+        )
+
+
+def _note(job: ExportJob, count: ExportCount) -> ExportNote:
+    lock_file = job.root / LOCK_FILE
+    lock = DatasetLock.model_validate_json(lock_file.read_text(encoding="utf-8")) if lock_file.is_file() else None
+    return ExportNote(
+        format=job.exporter.name,
+        code_version=code_version(),
+        release=lock.name if lock else None,
+        tree_sha256=lock.tree_sha256 if lock else None,
+        languages=tuple(sorted(job.languages)),
+        splits=tuple(sorted(job.splits)),
+        count=count,
+    )
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(str(name) for name in names))

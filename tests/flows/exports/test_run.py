@@ -1,0 +1,123 @@
+"""`humdial export`: staged, renamed, refused with a sentence."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from data_schemas.audio import write_wav
+from data_schemas.item import Item, turn_wav
+from data_schemas.layouts.registry import layout
+from data_schemas.layouts.writer import write_items
+from data_schemas.tasks import Language, Role, Split, Track
+from flows.errors import ConfigError, TargetError
+from flows.exports.base import ExportCount, Exporter, ExportError, Progress, ReleaseSource
+from flows.exports.registry import EXPORTERS, exporter_named
+from flows.exports.run import NOTE_FILE, ExportJob, run_export
+from flows.progress import SilentReporter
+from tests.support.scene_factory import make_plan, make_utterance, noise_burst
+from tests.support.script_factory import make_trajectory
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Writes the ids it sees, and stops at one of them."""
+
+    stop_at: str = ""
+    name: str = "ids"
+    summary: str = "for tests"
+    tracks: frozenset[Track] = frozenset({Track.EMOTION})
+
+    def write(self, source: ReleaseSource, target: Path, advance: Progress) -> ExportCount:
+        ids = []
+        for item in source.items():
+            if item.id == self.stop_at:
+                raise ExportError(f"{item.id}: cannot be brought into the format")
+            assert len(source.samples(item, "turn_1")) > 0
+            ids.append(item.id)
+            advance(1)
+        (target / "ids.txt").write_text("\n".join(ids), encoding="utf-8")
+        return ExportCount(items=len(ids), entries=len(ids), left_out={"没有声音": 1})
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """Two dialogues, one in Chinese and one in English, in the seed numbering."""
+    root = tmp_path / "release"
+    staged = []
+    for number, language in enumerate(Language, start=1):
+        script = make_trajectory(f"{language}-trajectory-3-{number:02d}", language)
+        plan = make_plan(script, plan_id=f"p{number}", index=number)
+        spoken = tuple(
+            make_utterance(f"p{number}/{turn}", Role.USER, script.turns[turn - 1].text, 1600, language)
+            for turn in (1, 2, 3)
+        )
+        folder = tmp_path / "staged" / f"p{number}"
+        for turn, utterance in enumerate(spoken, start=1):
+            write_wav(folder / turn_wav(turn), noise_burst(utterance))
+        staged.append((Item(plan=plan, script=script, utterances=spoken), folder))
+    write_items(root, layout("track1-seed"), staged)
+    return root
+
+
+def test_an_export_appears_whole_and_says_what_it_was_made_from(release: Path, tmp_path: Path) -> None:
+    target = tmp_path / "出口"
+    note = run_export(ExportJob(release, Ids(), target), SilentReporter())
+    assert len((target / "ids.txt").read_text(encoding="utf-8").splitlines()) == 2
+    kept = json.loads((target / NOTE_FILE).read_text(encoding="utf-8"))
+    assert kept == note.model_dump(mode="json")
+    assert (kept["format"], kept["count"]["items"], kept["release"]) == ("ids", 2, None)
+    assert kept["count"]["left_out"] == {"没有声音": 1}
+    assert not list(tmp_path.glob(".*partial"))
+
+
+def test_only_the_chosen_languages_and_splits_are_read(release: Path, tmp_path: Path) -> None:
+    job = ExportJob(release, Ids(), tmp_path / "zh", languages=frozenset({Language.ZH}))
+    run_export(job, SilentReporter())
+    assert "_zh_" in (tmp_path / "zh" / "ids.txt").read_text(encoding="utf-8")
+    assert run_export(ExportJob(release, Ids(), tmp_path / "both"), SilentReporter()).count.items == 2
+    source = ReleaseSource(release, frozenset({Track.EMOTION}), splits=frozenset({Split.TRAIN, Split.DEV}))
+    assert len(list(source.items())) == 2
+    with pytest.raises(ExportError, match="holds no item for ids"):
+        run_export(ExportJob(release, Ids(tracks=frozenset({Track.DUPLEX})), tmp_path / "none"), SilentReporter())
+
+
+def test_a_failed_export_leaves_nothing(release: Path, tmp_path: Path) -> None:
+    first = next(iter(ReleaseSource(release, frozenset({Track.EMOTION})).items())).id
+    with pytest.raises(ExportError, match=first):
+        run_export(ExportJob(release, Ids(stop_at=first), tmp_path / "x"), SilentReporter())
+    assert not (tmp_path / "x").exists()
+    assert not list(tmp_path.glob(".*partial"))
+
+
+def test_targets_that_are_taken_or_inside_the_release_are_refused(release: Path, tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "论文.txt").write_text("重要", encoding="utf-8")
+    with pytest.raises(TargetError, match="is not empty"):
+        run_export(ExportJob(release, Ids(), taken), SilentReporter())
+    with pytest.raises(TargetError, match="inside the release"):
+        run_export(ExportJob(release, Ids(), release / "export"), SilentReporter())
+    with pytest.raises(TargetError, match="holds no data set"):
+        run_export(ExportJob(taken, Ids(), tmp_path / "y"), SilentReporter())
+    assert (taken / "论文.txt").read_text(encoding="utf-8") == "重要"
+
+
+def test_audio_that_is_missing_is_named(release: Path) -> None:
+    source = ReleaseSource(release, frozenset({Track.EMOTION}))
+    item = next(iter(source.items()))
+    (release / item.files["turn_1"]).unlink()
+    with pytest.raises(ExportError, match=r"is missing; run humdial validate"):
+        source.samples(item, "turn_1")
+    with pytest.raises(ExportError, match="no clean audio"):
+        source.path(item, "clean")
+
+
+def test_formats_have_names_and_unknown_ones_are_listed() -> None:
+    names = [exporter.name for exporter in EXPORTERS]
+    assert len(set(names)) == len(names)
+    exporters: tuple[Exporter, ...] = EXPORTERS
+    assert all(exporter.summary and exporter.tracks for exporter in exporters)
+    with pytest.raises(ConfigError, match=r"--to 表格: no such format"):
+        exporter_named("表格")
