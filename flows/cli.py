@@ -42,6 +42,8 @@ class DefaultCommand(TyperGroup):
 
 models_app = typer.Typer(no_args_is_help=True, help="The pinned models: list, fetch, verify.")
 app.add_typer(models_app, name="models")
+timing_app = typer.Typer(no_args_is_help=True, help="The timing of full-duplex scenes: learn it from a real corpus.")
+app.add_typer(timing_app, name="timing")
 scripts_app = typer.Typer(
     cls=DefaultCommand,
     no_args_is_help=True,
@@ -207,6 +209,28 @@ def export(
     from flows.commands import export_command
 
     export_command(root, to, output, tuple(language or ()), tuple(split or ()), _console())
+
+
+@timing_app.command("fit")
+def timing_fit(
+    files: Annotated[list[Path], typer.Argument(help="RTTM or TextGrid files of two-party conversations.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the `scenes:` section here [default: print it].")
+    ] = None,
+    speaker: Annotated[
+        list[str] | None,
+        typer.Option(help="Names of the two speakers' tiers, where a TextGrid has others. Repeatable."),
+    ] = None,
+) -> None:
+    """Fit gaps and pauses to a corpus and write them as a `scenes:` section for a configuration.
+
+    Example:
+
+      humdial timing fit corpus/*.rttm -o timing.yaml
+    """
+    from flows.timing import timing_fit_command
+
+    timing_fit_command(tuple(files), output, _console(), tuple(speaker or ()))
 
 
 @app.command()

@@ -13,6 +13,7 @@ from data_schemas.base import write_jsonl
 from data_schemas.finding import Severity, sort_findings
 from data_schemas.item import Item
 from data_schemas.layouts.base import Layout
+from data_schemas.layouts.track2_rows import scene_of
 from data_schemas.layouts.writer import write_items
 from data_schemas.release import DatasetLock, FileEntry, LockedCount, LockedEngine, LockedModel, tree_sha256
 from data_schemas.script import Script
@@ -29,6 +30,7 @@ from flows.progress import Reporter
 from flows.reconcile import CellCount
 from flows.release_texts import ReleaseTexts, read_texts
 from flows.shards import ItemOutcome
+from flows.timing import timing_report
 from generators.scripts.script_file import write_script_file
 from validators.catalog import CatalogExpectations, judge_catalog
 from validators.dataset import judge_dataset
@@ -174,6 +176,12 @@ def _gate(
     validation = staging / "validation"
     write_jsonl(validation / "findings.jsonl", sort_findings([*item_findings, *set_findings]))
     write_text_atomic(validation / "catalog.json", json.dumps(report.results, ensure_ascii=False, indent=1) + "\n")
+    duplex = [entry for entry in accepted if entry.outcome.cell.task.track is Track.DUPLEX]
+    if duplex:
+        timing = timing_report((scene_of(entry.item()) for entry in duplex), config.scenes, config.seed)
+        write_text_atomic(
+            validation / "timing.json", json.dumps(timing.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
+        )
     write_text_atomic(
         validation / "diversity.json",
         json.dumps(texts.diversity.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n",

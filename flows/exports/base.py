@@ -77,7 +77,10 @@ class ReleaseSource:
             ExportError: the file is missing or no 16 kHz mono audio.
         """
         path = self.path(item, role)
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        try:
+            data, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise ExportError(f"{item.id}: {path} is no readable audio ({error}); run humdial validate") from error
         if rate != SAMPLE_RATE_HZ or data.shape[1] != 1:
             raise ExportError(f"{item.id}: {path} has {rate} Hz and {data.shape[1]} channels; exports read 16 kHz mono")
         samples: Samples = np.ascontiguousarray(data[:, 0])
@@ -120,5 +123,6 @@ def row_of(item: FoundItem, name: str) -> object:
         RecordError: the row lacks it (a release of somebody else's may).
     """
     if name not in item.row:
-        raise RecordError(f"{item.manifest}:{item.line}: {item.id} has no field {name!r}, which this export needs")
+        where = f"{item.manifest}:{item.line}: " if item.manifest else ""
+        raise RecordError(f"{where}{item.id} has no field {name!r}, which this export needs")
     return item.row[name]

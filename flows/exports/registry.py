@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from flows.exports.base import Exporter
+from flows.exports.easy_turn import EasyTurn
+from flows.exports.fdbench import FdBench
+from flows.exports.full_duplex_bench import FullDuplexBench
+from flows.exports.hf import HuggingFaceExporter
 from flows.exports.labels import LabelsExporter
 from flows.exports.lhotse import LhotseExporter
+from flows.exports.moshi import MoshiExporter
 from flows.exports.nemo import NemoExporter
+from flows.exports.opens2s import OpenS2SExporter
+from flows.exports.osum_echat import OsumEchat
+from flows.exports.webdataset import WebDatasetShards
 
-EXPORTERS: tuple[Exporter, ...] = (LabelsExporter(), NemoExporter(), LhotseExporter())
+EXPORTERS: tuple[Exporter, ...] = (
+    LabelsExporter(),
+    EasyTurn(),
+    OsumEchat(),
+    OpenS2SExporter(),
+    MoshiExporter(),
+    FullDuplexBench(),
+    FdBench(),
+    NemoExporter(),
+    LhotseExporter(),
+    HuggingFaceExporter(),
+    WebDatasetShards(),
+)
 
 
 def exporter_named(name: str) -> Exporter:

@@ -68,6 +68,8 @@ def run_export(job: ExportJob, reporter: Reporter) -> ExportNote:
     staging.mkdir(parents=True)
     try:
         count = job.exporter.write(source, staging, lambda done: reporter.advance(STAGE, done))
+        if not count.items:
+            raise ExportError(f"no item of {job.root} fits {job.exporter.name}: {_reasons(count)}")
         note = _note(job, count)
         write_text_atomic(
             staging / NOTE_FILE, json.dumps(note.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
@@ -108,6 +110,12 @@ def _note(job: ExportJob, count: ExportCount) -> ExportNote:
         languages=tuple(sorted(job.languages)),
         splits=tuple(sorted(job.splits)),
         count=count,
+    )
+
+
+def _reasons(count: ExportCount) -> str:
+    return (
+        "; ".join(f"{number} x {reason}" for reason, number in sorted(count.left_out.items())) or "nothing was written"
     )
 
 

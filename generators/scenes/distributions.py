@@ -37,6 +37,10 @@ class Fixed(Record):
     def sample(self, generator: np.random.Generator) -> float:
         return self.value_s
 
+    def cdf(self, x: float) -> float:
+        """Probability of a duration of at most ``x`` seconds."""
+        return 1.0 if x >= self.value_s else 0.0
+
 
 class Uniform(Record):
     """Any duration of ``[low_s, high_s)`` alike."""
@@ -60,6 +64,12 @@ class Uniform(Record):
 
     def sample(self, generator: np.random.Generator) -> float:
         return float(generator.uniform(self.low_s, self.high_s))
+
+    def cdf(self, x: float) -> float:
+        """Probability of a duration of at most ``x`` seconds."""
+        if x < self.low_s:
+            return 0.0
+        return 1.0 if x >= self.high_s else (x - self.low_s) / (self.high_s - self.low_s)
 
 
 class LogNormal(Record):
@@ -98,6 +108,19 @@ class LogNormal(Record):
         if not 0.0 < within < 1.0:  # the inverse is defined on the open interval only
             return self.low_s if within <= 0.0 else self.high_s
         return min(max(math.exp(log_duration.inv_cdf(within)), self.low_s), self.high_s)
+
+    def cdf(self, x: float) -> float:
+        """Probability of a duration of at most ``x`` seconds, of the truncated distribution."""
+        if x <= self.low_s:
+            return 1.0 if x >= self.high_s else 0.0
+        if x >= self.high_s:
+            return 1.0
+        log_duration = NormalDist(math.log(self.median_s), self.sigma)
+        below = log_duration.cdf(math.log(self.low_s)) if self.low_s > 0.0 else 0.0
+        within = log_duration.cdf(math.log(self.high_s)) - below
+        if within <= 0.0:  # bounds so close that no probability can be told apart between them
+            return 1.0
+        return min(max((log_duration.cdf(math.log(x)) - below) / within, 0.0), 1.0)
 
 
 #: In YAML: ``{kind: uniform, low_s: 1.0, high_s: 3.0}``.

@@ -1,0 +1,89 @@
+"""``fdbench``: the layout of the public HumDial full-duplex benchmark (FORMATS.md B.7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from data_schemas.base import dump_json
+from data_schemas.layouts.base import FoundItem
+from data_schemas.layouts.track2 import NO_CLEAN, SCENE_ID
+from data_schemas.tags import strip_tags
+from data_schemas.tasks import Language, Task, Track
+from flows.exports.base import ExportCount, ExportError, Progress, ReleaseSource
+from flows.exports.common import write_audio, write_text
+from flows.exports.user_speech import UserSpeech, chunks, user_samples, user_speech
+
+FOLDER_OF_LANGUAGE = MappingProxyType({Language.EN: "en_test_nondev", Language.ZH: "cn_test_nondev"})
+
+CATEGORY_OF_TASK = MappingProxyType(
+    {
+        Task.FOLLOW_UP: "ask",
+        Task.NEGATION: "deny",
+        Task.REPETITION: "repeat",
+        Task.TOPIC_SWITCH: "shift",
+        Task.SILENCE: "wait",
+        Task.BACKCHANNEL: "backchannel",
+        Task.PAUSE: "pause",
+        Task.THIRD_PARTY_BEFORE: "others_talk_to_user_before",
+        Task.THIRD_PARTY_AFTER: "others_talk_to_user_after",
+        Task.SPEECH_TO_OTHERS: "talk_to_others",
+    }
+)
+
+#: What the label files cannot say without a key that no reader knows.
+NOTES_FILE = "NOTES.json"
+NOTES = MappingProxyType({"word_times": "proportional", "word_times_in": "*_timestamp.json"})
+
+
+@dataclass(frozen=True)
+class FdBench:
+    """``test/{en,cn}_test_nondev/<category>/``: recording, labels, word times and clean recording, flat."""
+
+    name: str = "fdbench"
+    summary: str = "HumDial-FDBench's own folders, for tools that read the public benchmark (all full-duplex scenes)"
+    tracks: frozenset[Track] = frozenset({Track.DUPLEX})
+
+    def write(self, source: ReleaseSource, target: Path, advance: Progress) -> ExportCount:
+        """One recording per scene; train and dev lie together, as the layout has no place for a split.
+
+        Raises:
+            ExportError: two scenes would get one name, or labels or audio cannot be used.
+        """
+        items = 0
+        for item in source.items():
+            _write_scene(source, item, target)
+            items += 1
+            advance(1)
+        write_text(target / NOTES_FILE, dump_json(dict(NOTES)) + "\n")
+        return ExportCount(items=items, entries=items)
+
+
+def _write_scene(source: ReleaseSource, item: FoundItem, target: Path) -> None:
+    if not SCENE_ID.match(item.id):
+        raise ExportError(f"{item.id}: must look like 0001_0002 to be a file name; run humdial validate {source.root}")
+    folder = target / "test" / FOLDER_OF_LANGUAGE[item.language] / CATEGORY_OF_TASK[item.task]
+    recording = folder / f"{item.id}.wav"
+    if recording.exists():
+        raise ExportError(f"{item.id}: stands in both splits of {item.task}; export one of them with --split")
+    speech = user_speech(source, item)
+    write_audio(recording, user_samples(source, item, speech))
+    if item.task not in NO_CLEAN:
+        write_audio(folder / f"clean_{item.id}.wav", source.samples(item, "clean"))
+    write_text(folder / f"{item.id}.json", dump_json(_labels(speech)) + "\n")
+    write_text(folder / f"{item.id}_timestamp.json", dump_json(_transcript(speech)) + "\n")
+
+
+def _labels(speech: UserSpeech) -> dict[str, object]:
+    return {
+        "final_duration": speech.final_duration,
+        "speech_segments": [{"xmin": one.xmin, "xmax": one.xmax, "text": one.text} for one in speech.speech_segments],
+    }
+
+
+def _transcript(speech: UserSpeech) -> dict[str, object]:
+    return {
+        "text": " ".join(strip_tags(segment.text) for segment in speech.speech_segments),
+        "chunks": [chunk for segment in speech.speech_segments for chunk in chunks(speech.words(segment))],
+    }
