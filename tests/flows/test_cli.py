@@ -2,18 +2,12 @@ import errno
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from flows.cli import app, known_sentence, run_guarded
+from flows.cli import known_sentence, run_guarded
 from flows.errors import EXIT_INTERRUPTED, EXIT_USAGE, ConfigError
 from flows.publish import LOCK_FILE
 from tests.support.builds import draft_config
-
-
-def invoke(*arguments: str) -> tuple[int, str, BaseException | None]:
-    result = CliRunner().invoke(app, list(arguments))
-    error = None if isinstance(result.exception, SystemExit) else result.exception
-    return result.exit_code, result.output, error
+from tests.support.cli import invoke
 
 
 @pytest.mark.parametrize("command", [(), ("build",), ("validate",), ("models",), ("doctor",)])
