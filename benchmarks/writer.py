@@ -22,6 +22,7 @@ from pathlib import Path
 import psutil
 
 from data_schemas.base import Record
+from flows.progress import SilentReporter
 from tests.support.script_orders import factory_of, llm_config, wanted
 
 IN_FLIGHT = 32
@@ -92,7 +93,7 @@ class WriterRun(Record):
         return min(self.samples, key=lambda sample: abs(sample.plans - plans)).rss_bytes
 
 
-class _Sampler:
+class _Sampler(SilentReporter):
     """A reporter that notes time and memory each time another part of the plans is decided."""
 
     def __init__(self, plans: int) -> None:
@@ -101,10 +102,6 @@ class _Sampler:
         self._began = time.monotonic()
         self._process = psutil.Process()
         self.samples: list[Sample] = []
-
-    def expect(self, stage: str, more: int) -> None: ...
-
-    def note(self, text: str) -> None: ...
 
     def advance(self, stage: str, done: int = 1) -> None:
         self._done += done

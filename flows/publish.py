@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.base import write_jsonl
+from data_schemas.base import read_jsonl, write_jsonl
 from data_schemas.finding import Severity, sort_findings
 from data_schemas.item import Item
 from data_schemas.layouts.base import Layout
@@ -100,7 +100,7 @@ def publish(
     layouts = _write_tree(config, accepted, staging)
     reporter.advance("publish")
     write_script_file(staging / SCRIPTS_FILE, _scripts(accepted))
-    texts = read_texts(_scripts(accepted), config.validation)
+    texts = read_texts(read_jsonl(staging / SCRIPTS_FILE, Script), config.validation)
     _gate(config, accepted, counts, layouts, texts, staging)
     reporter.advance("publish")
     write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted), texts))

@@ -24,11 +24,13 @@ from flows.script_settings import llm_settings
 from flows.script_work import (
     FROZEN_FILE,
     SCRIPTS_FOLDER,
+    draw_outlines,
     keep_report,
     open_factory,
     short_of_scripts,
     wanted_scripts,
 )
+from generators.plans.describe import describe
 from generators.remote.structured import Mode
 
 
@@ -46,6 +48,9 @@ def scripts_command(
     parts = resolve(config, need_models=False)
     if dry_run:
         print_estimate(config, parts, path.parent, console)
+        place = min(wanted_scripts(parts.quota, settings.spares))
+        outline = draw_outlines(config, parts.speakers, path.parent).draw(*place, 0)
+        console.print(f"\na plan, as an example:\n{describe(outline)}", markup=False, soft_wrap=True)
         return
     target = output or config.work_dir / SCRIPTS_FOLDER / FROZEN_FILE
     if target.is_dir():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import IO
 
@@ -58,10 +57,6 @@ class ScriptSpool:
                 handle.write(self._line(script_id))
         partial.replace(target)
         return len(self._places)
-
-    def copy_quarantine(self, target: Path) -> None:
-        self.flush()
-        shutil.copyfile(self.folder / QUARANTINE_FILE, target)
 
     def flush(self) -> None:
         self._accepted.flush()

@@ -199,28 +199,6 @@ def _within(value: float, target: Distribution) -> bool:
     return target.lower_s - 0.001 <= value <= target.upper_s + 0.001
 
 
-def print_timing_report(report: TimingReport, console: Console) -> None:
-    """One row per named distribution: target, realised and how far apart."""
-    table = Table(title=f"timing of {report.scenes} scenes: target and realised (seconds)")
-    for heading in ("duration", "n", "target median", "median", "5-95 %", "KS", "Wasserstein", "outside", "moved"):
-        table.add_column(heading, justify="left" if heading == "duration" else "right")
-    for each in report.durations:
-        if each.quantiles is None or each.wasserstein_s is None:
-            continue
-        table.add_row(
-            each.name,
-            str(each.n),
-            f"{each.target_quantiles.q50:.3f}",
-            f"{each.quantiles.q50:.3f}",
-            f"{each.quantiles.q05:.2f}-{each.quantiles.q95:.2f}",
-            "-" if each.ks is None else f"{each.ks:.3f}",
-            f"{each.wasserstein_s:.4f}",
-            str(each.outside),
-            "-" if each.moved is None else str(each.moved),
-        )
-    console.print(table)
-
-
 def timing_fit_command(
     files: Sequence[Path],
     output: Path | None,

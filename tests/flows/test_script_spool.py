@@ -46,8 +46,8 @@ def test_the_frozen_file_does_not_depend_on_the_order(
 def test_quarantine_is_its_own_file(spool: ScriptSpool, tmp_path: Path) -> None:
     spool.accept(PACK[0], NOTHING)
     spool.reject(PACK[1])
-    spool.copy_quarantine(tmp_path / "copy.jsonl")
-    lines = (tmp_path / "copy.jsonl").read_text(encoding="utf-8").splitlines()
+    spool.flush()
+    lines = (tmp_path / "scripts" / QUARANTINE_FILE).read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["script_id"] for line in lines] == [PACK[1].script_id]
     assert "\\u" not in lines[0]
     assert spool.accepted_ids == (PACK[0].script_id,)

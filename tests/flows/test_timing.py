@@ -16,7 +16,7 @@ from data_schemas.scene import Scene
 from data_schemas.tasks import TRACK2_TASKS, Language, Part, Task
 from flows.config import load_config
 from flows.errors import ConfigError, HumdialError
-from flows.timing import BINS, SHIFTS, print_timing_report, timing_fit_command, timing_report
+from flows.timing import BINS, SHIFTS, timing_fit_command, timing_report
 from generators.scenes.composer import compose
 from generators.scenes.distributions import LogNormal, Uniform
 from generators.scenes.settings import SceneSettings
@@ -79,16 +79,9 @@ def test_what_the_composer_shifts_is_reported_as_it_came_out() -> None:
     assert events.ks is not None and events.ks > 0.5
 
 
-def test_without_scenes_the_report_is_empty_and_prints() -> None:
+def test_without_scenes_the_report_is_empty() -> None:
     report = timing_report(())
     assert report.scenes == 0 and all(each.n == 0 for each in report.durations)
-    print_timing_report(report, Console(file=io.StringIO()))
-
-
-def test_the_report_prints_a_row_per_duration() -> None:
-    out = io.StringIO()
-    print_timing_report(timing_report(composed(20), seed=SEED), Console(file=out, width=200))
-    assert all(name in out.getvalue() for name in BINS)
 
 
 def corpus(path: Path, turns: int = 400) -> Path:

@@ -29,6 +29,9 @@ def test_without_limits_everything_may_start() -> None:
     asyncio.run(books.reserve(Amount(10**12, 1e9)))
     clock.now += 1e9
     asyncio.run(books.reserve(Amount(10**12, 1e9)))
+    tight, _ = keeper(tokens=1)
+    with pytest.raises(BudgetSpent):  # the same question, with a limit
+        asyncio.run(tight.reserve(Amount(10**12, 1e9)))
 
 
 def test_tokens_that_do_not_fit_are_refused_with_a_sentence() -> None:

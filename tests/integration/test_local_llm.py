@@ -123,4 +123,5 @@ for _ in range(3):
 
 def test_a_server_that_is_stopped_at_once_stops() -> None:
     """llama.cpp waits for ever where it is stopped before its loop runs, mostly on a busy machine."""
-    subprocess.run([sys.executable, "-c", STOPPED_AT_ONCE], check=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", STOPPED_AT_ONCE], check=False, timeout=120)
+    assert done.returncode == 0

@@ -6,7 +6,6 @@ import hashlib
 import json
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -98,11 +97,6 @@ def prompt_version(names: tuple[str, ...], language: Language) -> str:
         if name in WHOLE_SCRIPT_PROMPTS:
             digest.update(_text("examples", language, f"{name}.json").encode())
     return digest.hexdigest()[:12]
-
-
-def examples_dir() -> Path:
-    """Where the worked examples lie, one JSON file per prompt and language."""
-    return Path(str(files("generators.scripts.llm"))) / "examples"
 
 
 def _prompt_text(name: str, language: Language) -> str:
