@@ -93,7 +93,7 @@ def bare_loop(config_path: Path, store: Path) -> tuple[float, float]:
         planned
         for plan in prepared.plans
         for planned in utterance_requests(
-            plan, prepared.writer.write(plan), config.speech, prepared.engine, config.seed
+            plan, prepared.writer.write(plan), config.speech, config.scenes.hesitation, prepared.engine, config.seed
         )
     ]
     target = Store(store)

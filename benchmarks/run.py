@@ -1,6 +1,6 @@
 """``make bench``: speed and memory in one run on one machine, written to ``docs/benchmarks.md``.
 
-``python -m benchmarks.run --only writer`` (or ``build``) prints one part and writes no file.
+``python -m benchmarks.run --only writer`` (or ``build``, ``scenes``) prints one part and writes no file.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import build, writer
+from benchmarks import build, scenes, writer
 
 DOCUMENT = Path("docs/benchmarks.md")
-PARTS = ("writer", "build")
+PARTS = ("writer", "build", "scenes")
 PACKAGES = (
     "openai",
     "datasketch",
@@ -26,6 +26,8 @@ PACKAGES = (
     "onnxruntime",
     "kokoro-onnx",
     "pyannote-audio",
+    "silero-vad",
+    "lhotse",
     "polars",
     "great-expectations",
 )
@@ -52,10 +54,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1, help="items per quota cell")
     arguments = parser.parse_args()
     sections = []
-    if arguments.only != "build":
+    parts = PARTS if arguments.only is None else (arguments.only,)
+    if "writer" in parts:
         sections.append(section("Writing scripts", writer.measure(), writer.READING))
-    if arguments.only != "writer":
+    if "build" in parts:
         sections.append(section("Building", build.measure(arguments.engines, arguments.count), build.READING))
+    if "scenes" in parts:
+        sections.append(section("Scenes", scenes.measure(), scenes.READING))
     text = f"# Benchmarks\n\nMade by `make bench`; all figures come from one run on one machine.\n\n{machine()}\n\n"
     text += "\n".join(sections)
     if arguments.only is None:

@@ -30,6 +30,7 @@ CATALOG_SCHEMA: dict[str, CatalogDtype] = {
     "role": polars.String,
     "part": polars.String,  # Track 2 only
     "turn_id": polars.Int64,  # Track 1 only, from 1
+    "line": polars.Int64,  # Track 2 only, of the script, from 1
     # who speaks, and what made the sound
     "utterance_id": polars.String,
     "speaker": polars.String,
@@ -59,7 +60,15 @@ CATALOG_SCHEMA: dict[str, CatalogDtype] = {
     "peak_dbfs": polars.Float64,
     "gain_db": polars.Float64,
     "cut": polars.Boolean,
+    # the microphone; null where nothing stands between speaker and file
+    "distance_m": polars.Float64,
+    "rt60_s": polars.Float64,
+    "echo_db": polars.Float64,
+    "stationary_snr_db": polars.Float64,
+    "babble_snr_db": polars.Float64,
+    "telephone": polars.String,  # coding
     # events
     "event_kind": polars.String,
+    "target_line": polars.Int64,  # the line an event is about
     "latency_s": polars.Float64,
 }

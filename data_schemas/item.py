@@ -24,17 +24,25 @@ def turn_wav(turn_id: int) -> str:
     return f"turn_{turn_id}.wav"
 
 
+def stem_wav(stem: str) -> str:
+    """Staged name of a kept stem."""
+    return f"{stem}.wav"
+
+
 class Item(Record):
     """Plan, words, audio facts and (Track 2) scene of one item.
 
     Track 1: ``utterances[i]`` is turn ``i + 1``. Track 2: in script line order, a line
-    with a ``[break]`` giving one utterance per piece.
+    with a ``[break]`` giving one utterance per piece. ``background`` is what the babble of a
+    scene is made of; ``stems`` names the parts of the user's channel that are kept.
     """
 
     plan: DialoguePlan
     script: Script
     utterances: tuple[Utterance, ...]
     scene: Scene | None = None
+    background: tuple[Utterance, ...] = ()
+    stems: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

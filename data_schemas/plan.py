@@ -8,10 +8,12 @@ from typing import NamedTuple, Self
 from pydantic import Field, model_validator
 
 from data_schemas.base import Record
+from data_schemas.conversation import PlannedLine, check_conversation, conversation_turns
 from data_schemas.emotions import DEEPDIALOGUE, Emotion
 from data_schemas.speakers import Gender, Speaker
 from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Split, Task, Track
 
+MAX_TURNS = max(max(turns) for turns in TURNS_OF_TASK.values())
 QUESTION_TASKS = frozenset({Task.TRAJECTORY, Task.REASONING})
 EMPATHY_NON_NEUTRAL_TURNS = 2  # FORMATS.md A.5: satisfies both published readings of the target turn
 
@@ -71,13 +73,15 @@ class Outline(Record):
 
     task: Task
     language: Language
-    turns: int = Field(ge=1, le=5)
+    turns: int = Field(ge=1, le=MAX_TURNS)
     domain: str
     emotions: tuple[EmotionStep, ...] = ()
     root_cause: str | None = None
     user_gender: Gender | None = None  # None: any voice fits
     brief: Brief | None = None  # drawn outlines have one; hand-written scripts need none
     script_id: str | None = None  # set when the outline was read off a frozen script
+    #: who says what kind of line, in speaking order; of conversations only, other tasks have fixed lines
+    lines: tuple[PlannedLine, ...] = ()
 
     @model_validator(mode="after")
     def _rules(self) -> Self:
@@ -87,6 +91,12 @@ class Outline(Record):
             if len(self.emotions) != self.turns:
                 raise ValueError(f"{self.turns} turns need {self.turns} emotions, not {len(self.emotions)}")
             check_trajectory(self.task, tuple(step.emotion for step in self.emotions))
+        if self.task is Task.CONVERSATION:
+            check_conversation(self.lines)
+            if conversation_turns(self.lines) != self.turns:
+                raise ValueError(f"the lines have {conversation_turns(self.lines)} turns of the user, not {self.turns}")
+        elif self.lines:
+            raise ValueError(f"{self.task} has fixed lines; only a conversation plans its own")
         if self.task is not Task.RECOGNITION and any(step.text_emotion for step in self.emotions):
             raise ValueError("text_emotion (the words say another emotion than the voice) is for recognition items")
         return self
@@ -114,7 +124,7 @@ class QuotaCell(Record):
 
     task: Task
     language: Language
-    turns: int = Field(ge=1, le=5)
+    turns: int = Field(ge=1, le=MAX_TURNS)
     split: Split
 
     @property

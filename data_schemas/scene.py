@@ -7,6 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from data_schemas.acoustics import Microphone
 from data_schemas.base import Record
 from data_schemas.tasks import Channel, Language, Part, Role, Task
 
@@ -19,6 +20,7 @@ class Placement(Record):
     """
 
     utterance_id: str
+    line: int = Field(ge=1)  # of the script
     channel: Channel
     role: Role
     part: Part
@@ -43,6 +45,7 @@ class Placement(Record):
 class Segment(Record):
     """One annotated stretch of the user's channel: a row of ``sentence.json``."""
 
+    line: int = Field(ge=1)  # of the script
     start: int = Field(ge=0)
     stop: int = Field(gt=0)
     text: str = Field(min_length=1)
@@ -57,16 +60,42 @@ class EventKind(StrEnum):
     ASSISTANT_STOP = "assistant_stop"
     THIRD_PARTY = "third_party"
     ASIDE = "aside"
+    #: "uh", 嗯: a filled pause beside a silent one
+    FILLER = "filler"
+    # conversations only
+    #: a turn begins before the other party's has ended, by little, as turns do
+    OVERLAP = "overlap"
+    #: the assistant begins well before the user has ended
+    TALK_OVER = "talk_over"
+    #: the user gives way when talked over
+    USER_STOP = "user_stop"
 
 
 class SceneEvent(Record):
-    """Something that happens: where it starts and stops (samples), and its latency in samples."""
+    """Something that happens, in samples: where it starts and stops, which line makes it, which line it is about.
+
+    ``target`` is the line spoken into, over or after; ``latency`` counts from what the event answers to.
+    """
 
     kind: EventKind
     channel: Channel
     start: int = Field(ge=0)
     stop: int = Field(ge=0)
+    line: int | None = Field(default=None, ge=1)
+    target: int | None = Field(default=None, ge=1)
     latency: int | None = None
+
+
+class FloorHold(Record):
+    """Who had the floor, samples ``[start, stop)``.
+
+    A party has it from its first word after the other's last one (a newcomer gets it when the holder falls silent)
+    until its own last word. Backchannels, asides and third parties never have it; in gaps nobody does.
+    """
+
+    holder: Channel
+    start: int = Field(ge=0)
+    stop: int = Field(gt=0)
 
 
 class Scene(Record):
@@ -80,6 +109,9 @@ class Scene(Record):
     placements: tuple[Placement, ...]
     segments: tuple[Segment, ...]
     events: tuple[SceneEvent, ...] = ()
+    floor: tuple[FloorHold, ...] = ()
+    #: None: what is placed is what is heard
+    microphone: Microphone | None = None
 
     @model_validator(mode="after")
     def _inside(self) -> Self:

@@ -7,10 +7,11 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from data_schemas.base import Record
+from data_schemas.conversation import PlannedLine, check_conversation, conversation_turns
 from data_schemas.emotions import Emotion
 from data_schemas.plan import Brief, EmotionStep, Outline
 from data_schemas.speakers import Gender
-from data_schemas.tags import BREAK_TAG, VOCAL_TAGS, tags_in
+from data_schemas.tags import BREAK_TAG, VOCAL_TAGS, strip_tags, tags_in
 from data_schemas.tasks import LINES_OF_TASK, Language, Part, Role, Task, Track
 
 DUPLEX_TURNS = 1  # full-duplex items are counted as one turn in quotas
@@ -87,7 +88,9 @@ class Script(Record):
             if self.turns:
                 raise ValueError(f"{self.task} is a Track 2 task: it has 'lines' and no 'turns'")
             have = tuple((line.role, line.part) for line in self.lines)
-            if have != LINES_OF_TASK[self.task]:
+            if self.task is Task.CONVERSATION:
+                check_conversation(self.planned_lines)
+            elif have != LINES_OF_TASK[self.task]:
                 want = ", ".join(f"{role}/{part}" for role, part in LINES_OF_TASK[self.task])
                 raise ValueError(f"lines of {self.task} must be, in order: {want}")
         self._check_tags()
@@ -100,22 +103,32 @@ class Script(Record):
             for tag in tags_in(text):
                 if tag not in (*VOCAL_TAGS, BREAK_TAG):
                     raise ValueError(f"tag {tag} is not one of {', '.join(VOCAL_TAGS)}, {BREAK_TAG}")
-        breaks = sum(text.count(BREAK_TAG) for text in spoken)
-        if (self.task is Task.PAUSE) != (breaks > 0):
+        paused = [line for line in self.lines if BREAK_TAG in line.text]
+        wanted = [Part.QUERY] if self.task is Task.PAUSE else []
+        if [line.part for line in paused] != wanted or any(BREAK_TAG in turn.text for turn in self.turns):
             raise ValueError(f"{BREAK_TAG} stands in the query of 'pause' scripts and nowhere else")
+        if any(not strip_tags(piece) for line in paused for piece in line.text.split(BREAK_TAG)):
+            raise ValueError(f"{BREAK_TAG} stands between words: something is said before and after each pause")
         if any(tags_in(turn.response_text) for turn in self.turns):
             raise ValueError("response_text must not hold tags")
 
+    @property
+    def planned_lines(self) -> tuple[PlannedLine, ...]:
+        """Who says what kind of line (Track 2)."""
+        return tuple(PlannedLine(role=line.role, part=line.part) for line in self.lines)
+
     def outline(self) -> Outline:
         """The plan-side view of this script."""
+        conversation = self.task is Task.CONVERSATION
         return Outline(
             task=self.task,
             language=self.language,
-            turns=len(self.turns) or DUPLEX_TURNS,
+            turns=conversation_turns(self.planned_lines) if conversation else len(self.turns) or DUPLEX_TURNS,
             domain=self.domain,
             emotions=tuple(turn.step for turn in self.turns),
             root_cause=self.root_cause,
             user_gender=self.user_gender,
             brief=self.brief,
             script_id=self.script_id,
+            lines=self.planned_lines if conversation else (),
         )

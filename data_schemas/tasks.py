@@ -50,6 +50,8 @@ class Task(StrEnum):
     THIRD_PARTY_BEFORE = "third_party_before"
     THIRD_PARTY_AFTER = "third_party_after"
     SPEECH_TO_OTHERS = "speech_to_others"
+    # full duplex beyond the test format: for training
+    CONVERSATION = "conversation"
 
     @property
     def track(self) -> Track:
@@ -58,6 +60,8 @@ class Task(StrEnum):
 
 TRACK1_TASKS: frozenset[Task] = frozenset({Task.RECOGNITION, Task.TRAJECTORY, Task.REASONING, Task.EMPATHY})
 TRACK2_TASKS: tuple[Task, ...] = tuple(task for task in Task if task not in TRACK1_TASKS)
+#: The challenge's full-duplex folders, each with a fixed list of lines.
+SUB_TASKS: tuple[Task, ...] = tuple(task for task in TRACK2_TASKS if task is not Task.CONVERSATION)
 INTERRUPTION_TASKS: frozenset[Task] = frozenset(
     {Task.FOLLOW_UP, Task.NEGATION, Task.REPETITION, Task.TOPIC_SWITCH, Task.SILENCE}
 )
@@ -75,7 +79,8 @@ class Part(StrEnum):
     ASIDE = "aside"
 
 
-#: Which (role, part) lines a full-duplex script of each task must have, in speaking order.
+#: Which (role, part) lines a script of each of the challenge's sub-tasks must have, in speaking order. Those of a
+#: conversation follow the rules of `data_schemas.conversation`.
 LINES_OF_TASK: dict[Task, tuple[tuple[Role, Part], ...]] = {
     **dict.fromkeys(
         sorted(INTERRUPTION_TASKS),
@@ -111,10 +116,12 @@ LINES_OF_TASK: dict[Task, tuple[tuple[Role, Part], ...]] = {
     ),
 }
 
-#: How many turns a Track 1 task may have (FORMATS.md A.2).
+#: How many turns an item may have: of the user in Track 1 (FORMATS.md A.2), and of the user in a conversation
+#: (CHOICE). The challenge's full-duplex items count as one.
 TURNS_OF_TASK: dict[Task, tuple[int, ...]] = {
     Task.RECOGNITION: (1,),
     Task.TRAJECTORY: (3, 4, 5),
     Task.REASONING: (3, 4, 5),
     Task.EMPATHY: (3, 4, 5),
+    Task.CONVERSATION: (2, 3, 4, 5, 6),
 }

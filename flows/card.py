@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from data_schemas.tasks import Track
 from flows.config import BuildConfig
 from flows.prepare import Prepared
@@ -102,8 +104,8 @@ def _diversity(texts: ReleaseTexts) -> str:
     return "\n".join(lines)
 
 
-def resource_declaration(prepared: Prepared, texts: ReleaseTexts) -> str:
-    """Markdown table of engine and models with licences and hashes."""
+def resource_declaration(config: BuildConfig, prepared: Prepared, texts: ReleaseTexts) -> str:
+    """Markdown table of engine, models and the maker of rooms, with licences and hashes."""
     rows = [
         f"| {prepared.engine.name} {prepared.engine.version} | speech | {prepared.engine.license} "
         f"| `{prepared.engine.weights_sha256}` |"
@@ -113,5 +115,9 @@ def resource_declaration(prepared: Prepared, texts: ReleaseTexts) -> str:
             rows.append(
                 f"| {entry.title} `{file.path}` | {', '.join(entry.used_by)} | {entry.license} | `{file.sha256}` |"
             )
+    if config.scenes.microphone.room.use != "off" and any(
+        cell.task.track is Track.DUPLEX for cell, _ in prepared.quota
+    ):
+        rows.append(f"| pyroomacoustics {version('pyroomacoustics')} | room impulse responses | MIT | computed here |")
     voices = ", ".join(sorted({speaker.voice for speaker in prepared.speakers}))
     return _RESOURCES.format(rows="\n".join(rows), voices=voices, sources=_sources(texts))

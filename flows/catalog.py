@@ -7,6 +7,7 @@ from typing import Any
 
 import polars
 
+from data_schemas.acoustics import Microphone, NoiseKind
 from data_schemas.catalog import CATALOG_SCHEMA
 from data_schemas.item import ASSISTANT_WAV, USER_WAV, Item, turn_wav
 from data_schemas.layouts.base import Layout
@@ -72,7 +73,8 @@ def _scene_rows(item: Item, scene: Scene, audio: Any) -> Iterator[dict[str, Any]
     for placement in sorted(scene.placements, key=lambda placement: placement.start):
         utterance = by_id[placement.utterance_id]
         written = {"text_model": None if utterance.part is None else model_of.get((utterance.role, utterance.part))}
-        yield _utterance_columns(utterance) | written | _placement_columns(placement, scene, files)
+        heard = _microphone_columns(placement, scene.microphone) if scene.microphone else {}
+        yield _utterance_columns(utterance) | written | _placement_columns(placement, scene, files) | heard
     for event in sorted(scene.events, key=lambda event: (event.start, event.kind)):
         yield _event_columns(event, scene, files)
 
@@ -102,6 +104,7 @@ def _placement_columns(placement: Placement, scene: Scene, files: dict[Channel, 
     return {
         "file": files[placement.channel],
         "channel": placement.channel.value,
+        "line": placement.line,
         "start_s": scene.seconds(placement.start),
         "stop_s": scene.seconds(placement.stop),
         "duration_s": scene.seconds(placement.stop - placement.start),
@@ -111,12 +114,30 @@ def _placement_columns(placement: Placement, scene: Scene, files: dict[Channel, 
     }
 
 
+def _microphone_columns(placement: Placement, microphone: Microphone) -> dict[str, Any]:
+    """What the microphone added to an utterance of the user's channel."""
+    if placement.channel is not Channel.USER:
+        return {}
+    snr_of = {noise.kind: noise.snr_db for noise in microphone.noises}
+    talker = next((talker for talker in microphone.talkers if talker.role is placement.role), None)
+    return {
+        "distance_m": talker and talker.distance_m,
+        "rt60_s": microphone.room.rt60_s if talker and microphone.room else None,
+        "echo_db": microphone.echo and microphone.echo.level_db,
+        "stationary_snr_db": snr_of.get(NoiseKind.STATIONARY),
+        "babble_snr_db": snr_of.get(NoiseKind.BABBLE),
+        "telephone": microphone.telephone and microphone.telephone.coding,
+    }
+
+
 def _event_columns(event: SceneEvent, scene: Scene, files: dict[Channel, str]) -> dict[str, Any]:
     return {
         "kind": "event",
         "file": files[event.channel],
         "channel": event.channel.value,
         "event_kind": event.kind.value,
+        "line": event.line,
+        "target_line": event.target,
         "start_s": scene.seconds(event.start),
         "stop_s": scene.seconds(event.stop),
         "duration_s": scene.seconds(event.stop - event.start),

@@ -228,7 +228,7 @@ def timing_fit(
 
       humdial timing fit corpus/*.rttm -o timing.yaml
     """
-    from flows.timing import timing_fit_command
+    from flows.timing_fit import timing_fit_command
 
     timing_fit_command(tuple(files), output, _console(), tuple(speaker or ()))
 

@@ -15,7 +15,7 @@ from data_schemas.layouts.registry import layout as layout_named
 from data_schemas.tasks import Track
 from flows.errors import ConfigError
 from generators.plans.quotas import QuotaSpec
-from generators.scenes.settings import SceneSettings
+from generators.scenes.settings import USER_MERGE_GAP_S, SceneSettings
 from generators.scripts.settings import ScriptSettings
 from generators.speech.settings import SpeechSettings
 from validators.thresholds import Thresholds
@@ -74,6 +74,17 @@ class BuildConfig(Record):
         release, work = Path(self.release).resolve(), Path(self.work).resolve()
         if release == work or release.is_relative_to(work) or work.is_relative_to(release):
             raise ValueError("release and work must be separate directories, neither inside the other")
+        return self
+
+    @model_validator(mode="after")
+    def _silences(self) -> Self:
+        """A filler and its neighbour are one stretch of speech to the challenge's scripts."""
+        silence_s = self.scenes.hesitation.seam.upper_s + 2 * self.speech.edge_silence_ms / 1000
+        if self.scenes.hesitation.fillers != "off" and silence_s > USER_MERGE_GAP_S:
+            raise ValueError(
+                f"scenes.hesitation.seam and speech.edge_silence_ms may put {silence_s:.2f} s beside a filler; what "
+                f"is over {USER_MERGE_GAP_S} s counts as a pause; lower one of them"
+            )
         return self
 
     @property

@@ -12,7 +12,7 @@ from data_schemas.base import Record
 from data_schemas.plan import Place
 from data_schemas.script import Script
 from data_schemas.speech_rate import spoken_seconds
-from data_schemas.tasks import Track
+from data_schemas.tasks import Task, Track
 from flows.config import BuildConfig
 from flows.pool import default_workers
 from flows.prepare import Parts, prepare
@@ -26,11 +26,14 @@ REAL_TIME_FACTOR = {"kokoro": 0.79, "espeak": 0.003}
 UNKNOWN_ENGINE_FACTOR = 1.0
 #: Scene time that is not the user's speech: lead-in, waiting for the event, tail (FORMATS.md B.6).
 DUPLEX_SILENCE_SECONDS = 17.0
+#: The same for a conversation: lead-in, gaps, a short end.
+CONVERSATION_SILENCE_SECONDS = 3.0
 #: Start-up of orchestration and model loading in each build.
 FIXED_SECONDS = 45.0
 JUDGE_SECONDS_PER_SCENE = 1.5
 BYTES_PER_SECOND = 32_000
 FILES_PER_SCENE_SECOND = 3  # user, assistant and clean channel
+FILES_PER_CONVERSATION_SECOND = 2
 
 
 class Estimate(Record):
@@ -67,12 +70,18 @@ def size_of(script: Script) -> Size:
     is_scene = script.task.track is Track.DUPLEX
     return Size(
         items=1,
-        turns=len(script.turns) or 1,
+        turns=script.outline().turns,
         utterances=len(lines),
         scenes=is_scene,
         speech_seconds=speech,
-        audio_seconds=FILES_PER_SCENE_SECOND * (DUPLEX_SILENCE_SECONDS + speech) if is_scene else speech,
+        audio_seconds=_scene_seconds(script, speech) if is_scene else speech,
     )
+
+
+def _scene_seconds(script: Script, speech: float) -> float:
+    if script.task is Task.CONVERSATION:
+        return FILES_PER_CONVERSATION_SECOND * (CONVERSATION_SILENCE_SECONDS + speech)
+    return FILES_PER_SCENE_SECOND * (DUPLEX_SILENCE_SECONDS + speech)
 
 
 def mean_size(scripts: Iterable[Script]) -> Size:
@@ -118,7 +127,7 @@ def typical_scripts(places: Iterable[Place]) -> dict[Place, tuple[Script, ...]]:
     found: dict[Place, tuple[Script, ...]] = {}
     for place in places:
         same = [one for one in pack if (one.task, one.language) == (place.task, place.language)]
-        exact = [one for one in same if (len(one.turns) or 1) == place.turns]
+        exact = [one for one in same if one.outline().turns == place.turns]
         found[place] = tuple(exact or same)
     return found
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from data_schemas.audio import SAMPLE_RATE_HZ, write_wav
 from data_schemas.finding import Finding
-from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, turn_wav
+from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, stem_wav, turn_wav
+from data_schemas.layouts.track2_rows import scene_of
 from data_schemas.layouts.writer import write_items
 from data_schemas.plan import DialoguePlan
 from data_schemas.script import Script
@@ -23,7 +24,9 @@ from data_schemas.utterance import Utterance
 from flows.atomic import write_text_atomic
 from flows.config import BuildConfig
 from generators.scenes.composer import compose
-from generators.scenes.mixer import clean_channel, render
+from generators.scenes.microphone.draw import draw_microphone
+from generators.scenes.microphone.responses import room_responses
+from generators.scenes.mixer import DRY_USER, clean_channel, mix
 from generators.speech.engine import SpeechEngine
 from generators.speech.registry import create_engine
 from generators.speech.requests import PlannedUtterance
@@ -70,6 +73,7 @@ def compose_job(
     plan: DialoguePlan,
     script: Script,
     utterances: tuple[Utterance, ...],
+    background: tuple[Utterance, ...],
     directory: Path,
 ) -> float:
     """Build the item, write its audio and lay it out alone below ``directory``.
@@ -77,27 +81,50 @@ def compose_job(
     Returns:
         Seconds of audio on the user's channel.
     """
-    store = Store(config.work_dir / "store")
-    samples_of = {utterance.id: utterance.audio_key for utterance in utterances}
     staged = directory / STAGED
     if plan.task.track is Track.EMOTION:
+        store = Store(config.work_dir / "store")
         item = Item(plan=plan, script=script, utterances=utterances)
         for turn_id, utterance in enumerate(utterances, start=1):
             write_wav(staged / turn_wav(turn_id), load_samples(store, utterance.audio_key))
         seconds = sum(utterance.duration for utterance in utterances)
     else:
-        scene = compose(plan, script, utterances, config.scenes, config.seed)
-        item = Item(plan=plan, script=script, utterances=utterances, scene=scene)
-        channels = render(scene, lambda utterance_id: load_samples(store, samples_of[utterance_id]))
-        write_wav(staged / USER_WAV, channels[Channel.USER])
-        write_wav(staged / ASSISTANT_WAV, channels[Channel.ASSISTANT])
-        clean = clean_channel(scene, channels[Channel.USER])
-        if clean is not None:
-            write_wav(staged / CLEAN_WAV, clean)
-        seconds = scene.num_samples / SAMPLE_RATE_HZ
+        item = _scene_item(config, plan, script, utterances, background, staged)
+        seconds = scene_of(item).num_samples / SAMPLE_RATE_HZ
     write_text_atomic(directory / ITEM_FILE, item.to_json_line() + "\n")
     write_items(directory / LAID_OUT, config.layout_of(plan.task.track), [(item, staged)])
     return seconds
+
+
+def _scene_item(
+    config: BuildConfig,
+    plan: DialoguePlan,
+    script: Script,
+    utterances: tuple[Utterance, ...],
+    background: tuple[Utterance, ...],
+    staged: Path,
+) -> Item:
+    """Compose, mix, and write what is heard into ``staged``."""
+    store = Store(config.work_dir / "store")
+    key_of = {utterance.id: utterance.audio_key for utterance in (*utterances, *background)}
+    scene = compose(plan, script, utterances, config.scenes, config.seed)
+    microphone = draw_microphone(
+        plan.id, scene.placements, config.scenes.microphone, config.seed, tuple(one.id for one in background)
+    )
+    mixed = mix(
+        scene.model_copy(update={"microphone": microphone}),
+        lambda utterance_id: load_samples(store, key_of[utterance_id]),
+        room_responses(store),
+    )
+    write_wav(staged / USER_WAV, mixed.channels[Channel.USER])
+    write_wav(staged / ASSISTANT_WAV, mixed.channels[Channel.ASSISTANT])
+    clean = clean_channel(mixed.scene, mixed.stems[DRY_USER])
+    if clean is not None:
+        write_wav(staged / CLEAN_WAV, clean)
+    kept = tuple(sorted(mixed.stems)) if config.scenes.microphone.keep_stems else ()
+    for stem in kept:
+        write_wav(staged / stem_wav(stem), mixed.stems[stem])
+    return Item(plan=plan, script=script, utterances=utterances, scene=mixed.scene, background=background, stems=kept)
 
 
 def judge_job(config: BuildConfig, track: Track, directory: Path) -> tuple[Finding, ...]:

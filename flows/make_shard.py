@@ -12,6 +12,7 @@ from typing import Any
 from data_schemas.finding import Finding, Severity
 from data_schemas.plan import DialoguePlan
 from data_schemas.script import Script
+from data_schemas.tasks import Track
 from data_schemas.utterance import Utterance
 from flows import jobs
 from flows.config import BuildConfig
@@ -20,11 +21,20 @@ from flows.prepare import Prepared
 from flows.progress import Reporter
 from flows.shards import ItemOutcome, ShardLedger, ShardResult
 from generators.scenes.composer import SceneImpossible
+from generators.scenes.microphone.babble import babble_requests
 from generators.scripts.writer import ScriptError
 from generators.speech.engine import EngineError
-from generators.speech.requests import utterance_requests
+from generators.speech.requests import PlannedUtterance, utterance_requests
 
 _VALIDATOR = "flows.make_shard/1"
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What an item says, and what is said behind its back."""
+
+    utterances: tuple[Utterance, ...]
+    background: tuple[Utterance, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,47 +70,69 @@ class ShardMaker:
         self.reporter.advance("write")
         return plan, script
 
-    def _speak_all(self, written: list[tuple[DialoguePlan, Script | Finding]]) -> list[tuple[Utterance, ...] | Finding]:
+    def _speak_all(self, written: list[tuple[DialoguePlan, Script | Finding]]) -> list[Spoken | Finding]:
         store = self.config.work_dir / "store"
-        waiting: list[tuple[DialoguePlan, list[Future[Utterance]]] | Finding] = []
+        waiting: list[tuple[DialoguePlan, list[Future[Utterance]], int] | Finding] = []
         for plan, script in written:
             if isinstance(script, Finding):
                 waiting.append(script)
                 continue
             try:
-                planned = utterance_requests(plan, script, self.config.speech, self.prepared.engine, self.config.seed)
+                planned, background = self._to_be_spoken(plan, script)
             except EngineError as error:
                 waiting.append(_refusal("BUILD.SPEECH_FAILED", plan, error))
                 continue
-            self.reporter.expect("speak", len(planned))
-            waiting.append(
-                (
-                    plan,
-                    [self._submit("speak", jobs.speak_job, one, self.config.speech.engine, store) for one in planned],
-                )
-            )
+            except SceneImpossible as error:
+                waiting.append(_refusal("BUILD.SCENE_IMPOSSIBLE", plan, error))
+                continue
+            together = (*planned, *background)
+            self.reporter.expect("speak", len(together))
+            futures = [self._submit("speak", jobs.speak_job, one, self.config.speech.engine, store) for one in together]
+            waiting.append((plan, futures, len(planned)))
         return [
-            entry if isinstance(entry, Finding) else _gather(entry[0], partial(_all, entry[1]), "BUILD.SPEECH_FAILED")
+            entry if isinstance(entry, Finding) else _gather(entry[0], partial(_all, *entry[1:]), "BUILD.SPEECH_FAILED")
             for entry in waiting
         ]
+
+    def _to_be_spoken(
+        self, plan: DialoguePlan, script: Script
+    ) -> tuple[tuple[PlannedUtterance, ...], tuple[PlannedUtterance, ...]]:
+        """The item's own utterances, and those of its babble."""
+        config, engine = self.config, self.prepared.engine
+        planned = utterance_requests(plan, script, config.speech, config.scenes.hesitation, engine, config.seed)
+        if plan.task.track is not Track.DUPLEX:
+            return planned, ()
+        background = babble_requests(
+            plan, self.prepared.speakers, config.scenes.microphone, config.speech, engine, config.seed
+        )
+        return planned, background
 
     def _compose_all(
         self,
         key: str,
         written: list[tuple[DialoguePlan, Script | Finding]],
-        spoken: list[tuple[Utterance, ...] | Finding],
+        spoken: list[Spoken | Finding],
     ) -> list[float | Finding]:
         waiting: list[tuple[DialoguePlan, Future[float]] | Finding] = []
-        for (plan, script), utterances in zip(written, spoken, strict=True):
-            if isinstance(utterances, Finding):
-                waiting.append(utterances)
+        for (plan, script), said in zip(written, spoken, strict=True):
+            if isinstance(said, Finding):
+                waiting.append(said)
                 self.reporter.advance("compose")
                 continue
             directory = self.ledger.item_dir(key, plan.id)
             waiting.append(
                 (
                     plan,
-                    self._submit("compose", jobs.compose_job, self.config, plan, script, utterances, directory),
+                    self._submit(
+                        "compose",
+                        jobs.compose_job,
+                        self.config,
+                        plan,
+                        script,
+                        said.utterances,
+                        said.background,
+                        directory,
+                    ),
                 )
             )
         return [
@@ -153,8 +185,10 @@ def _gather(plan: DialoguePlan, wait: Callable[[], Any], code: str) -> Any:
         return _refusal(code, plan, error)
 
 
-def _all(futures: list[Future[Utterance]]) -> tuple[Utterance, ...]:
-    return tuple(future.result() for future in futures)
+def _all(futures: list[Future[Utterance]], own: int) -> Spoken:
+    """The first ``own`` utterances are the item's, the rest is babble."""
+    said = tuple(future.result() for future in futures)
+    return Spoken(utterances=said[:own], background=said[own:])
 
 
 def _refusal(code: str, plan: DialoguePlan, error: Exception) -> Finding:

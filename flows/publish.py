@@ -104,7 +104,7 @@ def publish(
     _gate(config, accepted, counts, layouts, texts, staging)
     reporter.advance("publish")
     write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted), texts))
-    write_text_atomic(staging / "RESOURCES.md", resource_declaration(prepared, texts))
+    write_text_atomic(staging / "RESOURCES.md", resource_declaration(config, prepared, texts))
     (staging / _PARTIAL_MARK).unlink()
     lock = make_lock(config, prepared, counts, staging)
     reporter.advance("publish")

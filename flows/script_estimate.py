@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from data_schemas.base import Record, dump_json
 from data_schemas.chat import ChatAnswer, ChatRequest, Sampling, Usage
-from data_schemas.plan import Place
+from data_schemas.plan import Outline, Place
 from data_schemas.script import Script
 from data_schemas.tasks import Language
 from flows.config import BuildConfig
@@ -18,6 +18,7 @@ from flows.prepare import Parts
 from flows.script_settings import llm_settings
 from flows.script_work import draw_outlines, wanted_scripts
 from generators.remote.ledger import cost_of
+from generators.scripts.llm.answer_shape import line_keys
 from generators.scripts.llm.llm_writer import LlmWriter, Order
 from validators.scripts.llm_judge import judge_request
 
@@ -86,7 +87,9 @@ def estimate_scripts(
         for ordinal in range(sample):
             outline = outlines.draw(place.task, place.language, place.turns, ordinal)
             asyncio.run(
-                writer.write(Order(id=f"estimate-{place.key}-{ordinal}", outline=outline), 1, "", "", counter.ask)
+                writer.write(
+                    Order(id=f"estimate-{place.key}-{ordinal}", outline=outline), 1, "", "", counter.asker(outline)
+                )
             )
             if settings.reading.judge is not None:
                 counter.judged(settings.reading.judge.model, ordinal)
@@ -129,10 +132,16 @@ class _Counter:
         self.requests: Counter[str] = Counter()
         self.usage: dict[str, Usage] = {}
 
-    async def ask(self, request: ChatRequest) -> ChatAnswer:
-        text = dump_json(self._filled(request.json_schema))
-        self._count(request, tokens_of(text, self._place.language))
-        return ChatAnswer(text=text, finish_reason="stop", model=request.model)
+    def asker(self, outline: Outline) -> Callable[[ChatRequest], Awaitable[ChatAnswer]]:
+        """What answers the questions about an outline."""
+        lengths = self._lengths | {key: self._lengths.get(part.value, 1) for key, _, part in line_keys(outline)}
+
+        async def ask(request: ChatRequest) -> ChatAnswer:
+            text = dump_json(self._filled(request.json_schema, lengths))
+            self._count(request, tokens_of(text, self._place.language))
+            return ChatAnswer(text=text, finish_reason="stop", model=request.model)
+
+        return ask
 
     def judged(self, alias: str, ordinal: int) -> None:
         """The judge's question about a script of this place."""
@@ -148,10 +157,10 @@ class _Counter:
             prompt_tokens=prompt, completion_tokens=completion_tokens
         )
 
-    def _filled(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+    def _filled(self, schema: Mapping[str, Any], lengths: Mapping[str, int]) -> dict[str, Any]:
         filler = "字" if self._place.language is Language.ZH else "a"
         return {
-            name: self._filled(inner) if inner["type"] == "object" else filler * self._lengths.get(name, 1)
+            name: self._filled(inner, lengths) if inner["type"] == "object" else filler * lengths.get(name, 1)
             for name, inner in schema["properties"].items()
         }
 

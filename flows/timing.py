@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
-import yaml
-from rich.console import Console
-from rich.table import Table
 
 from data_schemas.base import Record
 from data_schemas.scene import EventKind, Scene
-from data_schemas.tasks import Part
-from flows.atomic import write_text_atomic
-from flows.errors import ConfigError, HumdialError
-from generators.scenes.corpus import CorpusError, read_conversations
+from data_schemas.tasks import Part, Task
 from generators.scenes.distance import Quantiles, ks_statistic, mean_of, wasserstein_s
 from generators.scenes.distributions import Distribution, Fixed
-from generators.scenes.fit import MEASURED, FittedTiming, TimingFit, fit_timing
 from generators.scenes.recipes import RECIPES, Intrude
 from generators.scenes.settings import SceneSettings
-from generators.scenes.timeline import Clock
+from generators.scenes.timeline import Clock, line_name
 
 #: Histogram of each named duration: width of a bin in seconds and number of bins, from 0 s. Fixed, so that
 #: releases can be laid side by side (CHOICE: the default range in 10 to 20 bins, with room above).
@@ -36,6 +29,22 @@ BINS = MappingProxyType(
         "pause": (0.2, 20),
         "third_party_gap": (0.2, 20),
         "tail": (1.0, 40),
+        "overlap": (0.05, 20),
+        "barge_in": (0.5, 24),
+        "backchannel_delay": (0.05, 20),
+        "talk_over": (0.1, 30),
+        "conversation_tail": (0.1, 25),
+    }
+)
+
+#: Names above that stand for a distribution of ``scenes.conversation``, and which.
+OF_CONVERSATION = MappingProxyType(
+    {
+        "overlap": "overlap",
+        "barge_in": "barge_in",
+        "backchannel_delay": "backchannel_delay",
+        "talk_over": "talk_over",
+        "conversation_tail": "tail",
     }
 )
 
@@ -43,7 +52,8 @@ BINS = MappingProxyType(
 SHIFTS = MappingProxyType(
     {
         "leading_silence": "nothing shifts it",
-        "floor_transfer": "longer where the channel is still busy or the user's segments must lie apart",
+        "floor_transfer": "longer where the channel is still busy, or the segments of the user or two lines of a "
+        "party of a conversation must lie apart",
         "query_to_event": "bounded by how much of the reply was heard and how much is left; a backchannel moves "
         "to the end of a phrase",
         "stop_latency": "nothing shifts it",
@@ -51,6 +61,11 @@ SHIFTS = MappingProxyType(
         "third_party_gap": "longer where the user's segments must lie apart",
         "tail": "longer where the assistant speaks on after the user's last segment; a scene ends on a whole "
         "millisecond",
+        "overlap": "shorter where either turn is short, or the newcomer or a backchannel was heard just before",
+        "barge_in": "bounded by how much of the reply was heard and how much is left; later after a backchannel",
+        "backchannel_delay": "nothing shifts it; a backchannel that found no phrase end has none",
+        "talk_over": "shorter where either turn is short, or the assistant was heard just before",
+        "conversation_tail": "a scene ends on a whole millisecond",
     }
 )
 
@@ -84,11 +99,23 @@ class DurationReport(Record):
     shifts: str
 
 
+class ShareReport(Record):
+    """How many of the ``n`` turns of conversations that took the floor began before the one before them had ended.
+
+    Barge-ins and talking over are no such turns: they have shares of their own. ``share`` is None where n is 0.
+    """
+
+    target: float
+    n: int
+    share: float | None = None
+
+
 class TimingReport(Record):
     """Target against realised, over a set of scenes, computed from their timelines and not from audio."""
 
     scenes: int
     durations: tuple[DurationReport, ...]
+    overlaps: ShareReport
 
     def duration(self, name: str) -> DurationReport:
         """The report on the distribution of that name."""
@@ -117,27 +144,47 @@ def timing_report(
     """
     settings = settings or SceneSettings()
     count, moved = 0, dict.fromkeys(BINS, 0)
+    turns, overlaps = 0, 0
     found: dict[str, list[float]] = defaultdict(list)
     for scene in scenes:
         count += 1
-        for each in _realised(scene, settings, seed):
+        conversation = scene.task is Task.CONVERSATION
+        for each in (_in_conversation if conversation else _in_sub_task)(scene, settings, seed):
             found[each.name].append(scene.seconds(each.samples))
             moved[each.name] += each.drawn != each.samples
+            turns += conversation and each.name in ("floor_transfer", "overlap")
+            overlaps += each.name == "overlap"
     return TimingReport(
         scenes=count,
         durations=tuple(
-            _compare(name, getattr(settings, name), found[name], None if seed is None else moved[name]) for name in BINS
+            _compare(name, _target(name, settings), found[name], None if seed is None else moved[name]) for name in BINS
+        ),
+        overlaps=ShareReport(
+            target=settings.conversation.overlap_share,
+            n=turns,
+            share=round(overlaps / turns, _DIGITS) if turns else None,
         ),
     )
 
 
-def _realised(scene: Scene, settings: SceneSettings, seed: int | None) -> Iterator[_Realised]:
+def _target(name: str, settings: SceneSettings) -> Distribution:
+    """The distribution that a name of `BINS` stands for."""
+    if name in OF_CONVERSATION:
+        target: Distribution = getattr(settings.conversation, OF_CONVERSATION[name])
+    else:
+        target = getattr(settings, name)
+    return target
+
+
+def _in_sub_task(scene: Scene, settings: SceneSettings, seed: int | None) -> Iterator[_Realised]:
     """Every named duration of a scene, found by its sub-task's recipe."""
     clock = None if seed is None else Clock(settings, seed, scene.plan_id, scene.sample_rate)
     starts = {part: min(p.start for p in scene.placements if p.part is part) for part in _parts(scene)}
     stops = {part: max(p.stop for p in scene.placements if p.part is part) for part in _parts(scene)}
     pauses = [event for event in scene.events if event.kind is EventKind.PAUSE]
-    latencies = [event.latency for event in scene.events if event.latency is not None]
+    latencies = [
+        event.latency for event in scene.events if event.kind is EventKind.ASSISTANT_STOP and event.latency is not None
+    ]
     for step in RECIPES[scene.task].steps:
         timing, after = (step.delay, step.counted_from) if isinstance(step, Intrude) else (step.gap, step.after)
         yield _Realised(
@@ -156,6 +203,68 @@ def _realised(scene: Scene, settings: SceneSettings, seed: int | None) -> Iterat
             yield _Realised(name="pause", samples=pause.stop - pause.start, drawn=drawn)
     tail = scene.num_samples - scene.segments[-1].stop
     yield _Realised(name="tail", samples=tail, drawn=clock and clock.draw_from(settings.tail, "tail"))
+
+
+def _in_conversation(scene: Scene, settings: SceneSettings, seed: int | None) -> Iterator[_Realised]:
+    """Every named duration of a conversation, found by its lines and events."""
+    clock = None if seed is None else Clock(settings, seed, scene.plan_id, scene.sample_rate)
+    rules = settings.conversation
+    spans = _spans(scene)
+    first, *others = [line for line, (part, _, _) in spans.items() if part is not Part.BACKCHANNEL]
+    yield _Realised(
+        name="leading_silence",
+        samples=spans[first][1],
+        drawn=clock and clock.draw("leading_silence", line_name(first)),
+    )
+    talked_over = {event.line for event in scene.events if event.kind is EventKind.TALK_OVER}
+    for before, line in pairwise((first, *others)):
+        part, start, _ = spans[line]
+        offset, name = start - spans[before][2], line_name(line)
+        if part is Part.INTERRUPTION:
+            drawn = clock and clock.draw_from(rules.barge_in, f"barge_in/{name}")
+            yield _Realised(name="barge_in", samples=start - spans[before][1], drawn=drawn)
+        elif line in talked_over:
+            continue
+        elif offset < 0:
+            drawn = clock and clock.draw_from(rules.overlap, f"overlap/{name}")
+            yield _Realised(name="overlap", samples=-offset, drawn=drawn)
+        else:
+            drawn = clock and clock.draw("floor_transfer", name)
+            yield _Realised(name="floor_transfer", samples=offset, drawn=drawn)
+    yield from _events_of_conversation(scene, settings, clock)
+    tail = scene.num_samples - max(stop for _, _, stop in spans.values())
+    drawn = clock and clock.draw_from(rules.tail, "tail")
+    yield _Realised(name="conversation_tail", samples=tail, drawn=drawn)
+
+
+def _events_of_conversation(scene: Scene, settings: SceneSettings, clock: Clock | None) -> Iterator[_Realised]:
+    """The durations that events carry. A stop's draw is named by the line that makes the other party stop."""
+    rules, pauses = settings.conversation, Counter[int | None]()
+    for event in sorted(scene.events, key=lambda event: event.start):
+        if event.kind is EventKind.PAUSE and event.line is not None:
+            pauses[event.line] += 1
+            drawn = clock and clock.draw("pause", line_name(event.line), pauses[event.line])
+            yield _Realised(name="pause", samples=event.stop - event.start, drawn=drawn)
+        if event.line is None or event.target is None or event.latency is None:
+            continue
+        if event.kind in (EventKind.ASSISTANT_STOP, EventKind.USER_STOP):
+            drawn = clock and clock.draw_from(settings.stop_latency, f"stop_latency/{line_name(event.target)}")
+            yield _Realised(name="stop_latency", samples=event.latency, drawn=drawn)
+        elif event.kind is EventKind.TALK_OVER:
+            drawn = clock and clock.draw_from(rules.talk_over, f"talk_over/{line_name(event.line)}")
+            yield _Realised(name="talk_over", samples=-event.latency, drawn=drawn)
+        elif event.kind is EventKind.BACKCHANNEL:
+            drawn = clock and clock.draw_from(rules.backchannel_delay, f"backchannel_delay/{line_name(event.line)}")
+            yield _Realised(name="backchannel_delay", samples=event.latency, drawn=drawn)
+
+
+def _spans(scene: Scene) -> dict[int, tuple[Part, int, int]]:
+    """Part, start and stop of every line, by its number, ascending."""
+    spans: dict[int, tuple[Part, int, int]] = {}
+    for each in sorted(scene.placements, key=lambda each: (each.line, each.start)):
+        start = spans[each.line][1] if each.line in spans else each.start
+        spans[each.line] = (each.part, start, each.stop)
+    return spans
 
 
 def _parts(scene: Scene) -> set[Part]:
@@ -197,109 +306,3 @@ def _compare(name: str, target: Distribution, values: Sequence[float], moved: in
 def _within(value: float, target: Distribution) -> bool:
     """Inside the bounds, give or take the millisecond to which a scene's end is rounded."""
     return target.lower_s - 0.001 <= value <= target.upper_s + 0.001
-
-
-def timing_fit_command(
-    files: Sequence[Path],
-    output: Path | None,
-    console: Console,
-    speakers: tuple[str, ...] = (),
-    settings: SceneSettings | None = None,
-) -> None:
-    """``humdial timing fit FILES``: print what a corpus says and write the settings it teaches.
-
-    Args:
-        output: the YAML file to write (None: only print); its ``scenes`` section goes into a configuration.
-        speakers: the two speakers or tiers to measure, where files have more.
-        settings: whose bounds the learned settings keep (None: the defaults).
-
-    Raises:
-        ConfigError: no files, a file that cannot be read or measured, or an output that cannot be written.
-        HumdialError: the corpus is too small for any fit; nothing is written.
-    """
-    if not files:
-        raise ConfigError("timing fit: name at least one .rttm or .TextGrid file")
-    if output is not None and output.is_dir():
-        raise ConfigError(f"{output} is a directory; name a file with -o, e.g. -o {output / 'timing.yaml'}")
-    try:
-        found = fit_timing(read_conversations(files, speakers), settings)
-    except CorpusError as error:
-        raise ConfigError(str(error)) from error
-    print_timing_fit(found, console)
-    if not found.replacements():
-        raise HumdialError(
-            "the files hold too little to learn from: "
-            + "; ".join(f"{each.name}: {each.note}" for each in found.timings if each.replaces)
-        )
-    text = fit_yaml(found, files)
-    if output is None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-        return
-    try:
-        write_text_atomic(output, text)
-    except OSError as error:
-        raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
-    console.print(f"{output}: put its scenes section into your configuration", markup=False, soft_wrap=True)
-
-
-def print_timing_fit(found: TimingFit, console: Console) -> None:
-    """One row per measured duration."""
-    table = Table(title=f"{_heard(found)} (seconds)")
-    for heading in ("duration", "n", "fitted", "mean", "median", "5-95 %", "fit", "KS", "replaces"):
-        table.add_column(heading, justify="left" if heading in {"duration", "fit", "replaces"} else "right")
-    for name in MEASURED:
-        each = found.timing(name)
-        spread = each.quantiles
-        table.add_row(
-            each.name,
-            str(each.n),
-            str(each.used) if each.distribution else "-",
-            "-" if each.mean is None else f"{each.mean:.3f}",
-            "-" if spread is None else f"{spread.q50:.3f}",
-            "-" if spread is None else f"{spread.q05:.2f} to {spread.q95:.2f}",
-            describe(each.distribution) if each.distribution else (each.note or "-"),
-            "-" if each.ks is None else f"{each.ks:.3f}",
-            f"scenes.{each.replaces}" if each.replaces and each.distribution else "-",
-        )
-    console.print(table)
-    if found.unclear:
-        console.print(
-            f"{found.unclear} silences or overlaps lie at a simultaneous start or stop and were left out", markup=False
-        )
-
-
-def describe(distribution: Distribution) -> str:
-    """The distribution in a few words."""
-    values = distribution.model_dump(exclude={"kind"})
-    return f"{distribution.kind} " + " ".join(f"{name}={value:g}" for name, value in values.items())
-
-
-def fit_yaml(found: TimingFit, files: Sequence[Path]) -> str:
-    """The ``scenes`` section as YAML, with where each number comes from as comments."""
-    names = ", ".join(path.name for path in files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")  # noqa: PLR2004
-    lines = [
-        f"# Timing learned by `humdial timing fit` from {_one_line(names)}:",
-        f"# {_heard(found)}.",
-        "# Bounds are those of the settings that are replaced; durations outside them were left out.",
-        "scenes:",
-    ]
-    for each in found.timings:
-        if each.replaces and each.distribution:
-            lines.append(f"  {_source(each)}")
-            value = each.distribution.model_dump(mode="json")
-            shown = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=1000).strip()
-            lines.append(f"  {each.replaces}: {shown}")
-    return "\n".join(lines) + "\n"
-
-
-def _heard(found: TimingFit) -> str:
-    plural = "" if found.conversations == 1 else "s"
-    return f"{found.conversations} conversation{plural}, {found.speech_s / 60:.1f} minutes of speech"
-
-
-def _source(each: FittedTiming) -> str:
-    return f"# {each.used} of {each.n} {each.name}s, Kolmogorov-Smirnov {each.ks:.3f}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -44,12 +44,18 @@ class AudioVerdict:
 
 
 def judge_audio(
-    judge: Judge, path: Path, thresholds: Thresholds, words: Words | None = None, *, copy: bool = False
+    judge: Judge,
+    path: Path,
+    thresholds: Thresholds,
+    words: Words | None = None,
+    *,
+    copy: bool = False,
+    in_noise: bool = False,
 ) -> AudioVerdict:
     """Everything about one file. ``words`` is given for a Track 1 turn: one utterance from edge to edge.
 
     A file of the wrong container, rate or channel count is not measured any further. Neither is a
-    ``copy`` of samples that another file's verdict has measured.
+    ``copy`` of samples that another file's verdict has measured. A file ``in_noise`` may begin and end with sound.
     """
     import soundfile
 
@@ -68,7 +74,7 @@ def judge_audio(
         return AudioVerdict(samples, rate, (judge.say("AUDIO.SILENT", "every sample is zero"),))
     if copy:
         return AudioVerdict(samples, rate, ())
-    findings = [*_levels(judge, mono, samples, rate, thresholds), *_clicks(judge, samples, rate, thresholds)]
+    findings = [*_levels(judge, mono, samples, rate, thresholds), *_clicks(judge, samples, rate, thresholds, in_noise)]
     if words is not None:
         findings += _turn(judge, samples, rate, words, thresholds)
     return AudioVerdict(samples, rate, tuple(findings))
@@ -137,8 +143,8 @@ def integrated_loudness(samples: Samples, rate: int) -> float | None:
     return float(pyloudnorm.Meter(rate, block_size=_LOUDNESS_BLOCK_S).integrated_loudness(samples))
 
 
-def _clicks(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds) -> Iterator[Finding]:
-    step = click_after_silence(samples, thresholds.max_step_from_silence)
+def _clicks(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds, in_noise: bool) -> Iterator[Finding]:
+    step = click_after_silence(samples, thresholds.max_step_from_silence, in_noise)
     if step is not None:
         position, height = step
         yield judge.say(
@@ -150,11 +156,17 @@ def _clicks(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds) -
         )
 
 
-def click_after_silence(samples: Samples, limit: float) -> tuple[int, float] | None:
-    """Position and height of the highest jump between 2 ms of exact zeros (or a file end) and a sample."""
+def click_after_silence(samples: Samples, limit: float, in_noise: bool = False) -> tuple[int, float] | None:
+    """Position and height of the highest jump between 2 ms of exact zeros (or a file end) and a sample.
+
+    Where a file is cut out of noise that goes on, its ends are no edges of silence (``in_noise``).
+    """
     zeros = [(a, b) for a, b in runs(samples == 0.0) if b - a >= _QUIET_RUN_SAMPLES]
     last = len(samples) - 1
-    edges = {0, last} | {b for _, b in zeros if b <= last} | {a - 1 for a, _ in zeros if a > 0}
+    ends: set[int] = set() if in_noise else {0, last}
+    edges = ends | {b for _, b in zeros if b <= last} | {a - 1 for a, _ in zeros if a > 0}
+    if not edges:
+        return None
     position = max(sorted(edges), key=lambda index: abs(float(samples[index])))
     height = abs(float(samples[position]))
     return (position, height) if height > limit else None
@@ -175,7 +187,7 @@ def _turn(judge: Judge, samples: Samples, rate: int, words: Words, thresholds: T
                 value=stop - start,
                 threshold=limit,
             )
-    yield from judge_words(judge, levels, words, (0.0, len(samples) / rate), thresholds)
+    yield from judge_words(judge, levels, words, (0.0, len(samples) / rate), thresholds, thresholds.silence_dbfs)
 
 
 def sounding_seconds(levels: Levels, silence_dbfs: float) -> float:
@@ -185,18 +197,29 @@ def sounding_seconds(levels: Levels, silence_dbfs: float) -> float:
 
 
 def judge_words(
-    judge: Judge, levels: Levels, words: Words, span: tuple[float, float], thresholds: Thresholds
+    judge: Judge,
+    levels: Levels,
+    words: Words,
+    span: tuple[float, float],
+    thresholds: Thresholds,
+    silence_dbfs: float,
 ) -> Iterator[Finding]:
-    """Whether frames with these levels last as long as the words need (AUDIO.TEXT_DURATION)."""
+    """Whether frames with these levels last as long as the words need (AUDIO.TEXT_DURATION).
+
+    Behind noise (``silence_dbfs`` above the threshold's) soft speech counts as silent, so that the shortest time is
+    asked of the whole span.
+    """
     fewest, most = spoken_units(words.text, words.language)
     if most == 0:
         return
-    seconds = sounding_seconds(levels, thresholds.silence_dbfs)
+    seconds = sounding_seconds(levels, silence_dbfs)
     if words.language is Language.ZH:
         per_unit = (thresholds.min_seconds_per_zh_char, thresholds.max_seconds_per_zh_char)
     else:
         per_unit = (thresholds.min_seconds_per_en_word, thresholds.max_seconds_per_en_word)
     shortest, longest = fewest * per_unit[0], most * per_unit[1] + thresholds.duration_allowance_s
+    if silence_dbfs > thresholds.silence_dbfs and seconds < shortest:
+        seconds = len(levels) * FRAME_S
     if not shortest <= seconds <= longest:
         yield judge.say(
             "AUDIO.TEXT_DURATION",

@@ -48,4 +48,27 @@ without that 11 of 16 were not heard at all at onset 0.5.
   limit, not the scene's fault.
 - `min_overlap_recall` 0.3 and `min_overlap_precision` 0.5: where the user or a bystander talks over the
   reply the smallest recall of a sound scene was 0.51, the smallest precision of any sound scene 0.89.
+
+**Behind a microphone.** 84 scenes per condition: six sub-tasks and conversations, zh and en, Kokoro and espeak
+speech, composed and mixed with the default ranges (pink or speech-shaped noise 15 to 35 dB under the user, babble of
+3 to 7 talkers 13 to 20 dB under, echo at -40 to -25 dB, rooms of 0.2 to 0.5 s, G.711 telephone; "all" is everything
+at once).
+
+| what | noise | babble | echo | room | all |
+|---|---|---|---|---|---|
+| level of the user's speech over the floor, least, dB | 17.1 | 9.3 | 19.9 | 14.8 | 9.8 |
+| stated floor over the loudest frame outside labels, most, dB | 1.0 | 1.1 | 1.4 | 0.0 | 1.4 |
+| stated less measured SNR, most, dB | 0.05 | 0.29 | – | – | – |
+| share of a user segment's frames 3 dB over the floor, least | 0.53 | 0.33 | 0.52 | 0.55 | 0.25 |
+| the same with the speech taken out, most | 0.00 | 0.00 | 0.00 | – | 0.01 |
+| longest part of a label under the floor plus 3 dB, s | 0.66 | 0.98 | 0.66 | 0.64 | 0.92 |
+| correlation of the clean file with the channel, least | 0.98 | 0.98 | 1.00 | 0.37 | 0.37 |
+
+- The clean file moved by 10 ms correlates with the channel by 0.19 at most, by 50 ms and more by 0.06; the
+  telephone alone leaves 0.63.
+- A third party less than 9 dB over the floor (6 dB over what counts as silent) gets no verdict on its sound: in babble
+  as few as 1 % of its frames were louder than the floor.
+- Scenes with a `[break]` get no verdict on SNR and on a floor that is too high: part of their labels is no speech.
+- Overlapped speech is not judged behind babble, which is overlapped speech (2 errors on 16 sound scenes), nor behind
+  a telephone, whose band the detector was not made for (2 errors on 16). Noise and echo changed nothing (0 of 32).
 """

@@ -14,12 +14,13 @@ from typing import Any
 
 import polars
 
+from data_schemas.acoustics import Coding
 from data_schemas.base import Record
 from data_schemas.catalog import CATALOG_SCHEMA, EVENT, UTTERANCE
 from data_schemas.emotions import Emotion
 from data_schemas.finding import Finding
 from data_schemas.scene import EventKind
-from data_schemas.tasks import Channel, Language, Part, Role, Split, Task, Track
+from data_schemas.tasks import TURNS_OF_TASK, Channel, Language, Part, Role, Split, Task, Track
 from validators.codes import Judge
 from validators.thresholds import Thresholds
 
@@ -49,9 +50,12 @@ _VALUES: dict[str, dict[str, type[Any]]] = {
         "split": Split,
         "channel": Channel,
         "event_kind": EventKind,
+        "telephone": Coding,
     },
     UTTERANCES: {"role": Role, "part": Part, "emotion": Emotion},
 }
+
+_MOST_TURNS = max(max(counts) for counts in TURNS_OF_TASK.values())
 
 #: Keys of a Great Expectations result that are the same in every run.
 _KEPT_RESULTS = ("observed_value", "element_count", "unexpected_count", "partial_unexpected_list")
@@ -166,7 +170,13 @@ def _row_suite(thresholds: Thresholds) -> Iterator[Any]:
     yield gxe.ExpectTableColumnsToMatchOrderedList(column_list=list(CATALOG_SCHEMA), meta=_code("CATALOG.COLUMNS"))
     kinds = [EVENT, UTTERANCE]
     yield gxe.ExpectColumnValuesToBeInSet(column="kind", value_set=kinds, meta=_code("CATALOG.VALUE"))
-    yield gxe.ExpectColumnValuesToBeBetween(column="turns", min_value=1, max_value=5, meta=_code("CATALOG.RANGE"))
+    # latencies are judged item by item: that of a talk-over is negative
+    for column in ("distance_m", "rt60_s"):
+        yield gxe.ExpectColumnValuesToBeBetween(column=column, min_value=0, meta=_code("CATALOG.RANGE"))
+    yield gxe.ExpectColumnValuesToBeBetween(column="echo_db", max_value=0, meta=_code("CATALOG.RANGE"))
+    yield gxe.ExpectColumnValuesToBeBetween(
+        column="turns", min_value=1, max_value=_MOST_TURNS, meta=_code("CATALOG.RANGE")
+    )
     yield gxe.ExpectColumnValuesToBeBetween(column="start_s", min_value=0, meta=_code("CATALOG.RANGE"))
     yield gxe.ExpectColumnPairValuesAToBeGreaterThanB(
         column_A="stop_s", column_B="start_s", or_equal=True, meta=_code("CATALOG.RANGE")

@@ -49,7 +49,17 @@ _TRACK2 = (
     ("T2.EVENT_GAP", W, "min_event_gap_s max_event_gap_s min_before_gap_s max_before_gap_s", "FORMATS.md B.6 (CHOICE)", "the distance from the query to the event after it is outside the usual band"),
     ("T2.CLEAN_MISSING", E, "", "FORMATS.md B.4: eval.py skips the group", "`clean_<id>.wav` is missing where the sub-task has one"),
     ("T2.CLEAN_UNEXPECTED", E, "", "FORMATS.md B.4", "`clean_<id>.wav` exists where the sub-task has none"),
-    ("T2.CLEAN_FILE", E, "", "FORMATS.md B.4", "`clean_<id>.wav` is not sample for sample what the sub-task's rule gives"),
+    ("T2.CLEAN_FILE", E, "min_clean_correlation", "FORMATS.md B.4; calibration below", "`clean_<id>.wav` is not sample for sample what the sub-task's rule gives; behind a microphone: it has another length, sounds outside its segment, or is not what sounds there"),
+    ("T2.ASSISTANT_LABELS", E, "", "DESIGN.md: training formats take both channels", "a conversation without the assistant's file, or whose row does not label it"),
+    ("T2.LINES", E, "", "data_schemas/tasks.py LINES_OF_TASK, data_schemas/conversation.py", "the lines of both channels, by number, are not those of the sub-task; or a conversation's cannot follow each other"),
+    ("T2.TURN_COUNT", E, "", "data_schemas/tasks.py TURNS_OF_TASK", "the user takes the floor in a conversation less or more often than one allows"),
+    ("T2.EVENT_FIELDS", E, "", "data_schemas/layouts/track2_rows.py", "lines, events or floor of the row cannot be read"),
+    ("T2.EVENT_LINES", E, "", "data_schemas/scene.py", "an event names a line that does not exist or cannot be part of such an event"),
+    ("T2.EVENT_PLACE", E, "", "data_schemas/scene.py", "an event is not where its lines put it, to the sample"),
+    ("T2.EVENT_LATENCY", E, "max_stop_latency_s", "DESIGN.md: assistant stop latency", "the interrupted line ends before or long after the interruption begins, or the stated latency is not the real one"),
+    ("T2.EVENT_MISSING", E, "", "data_schemas/scene.py", "a line or an overlap that makes an event, and no such event"),
+    ("T2.FLOOR", E, "", "data_schemas/scene.py, FloorHold", "the floor is not ascending and disjoint, or not what the segments give"),
+    ("T2.MICROPHONE", E, "", "data_schemas/acoustics.py", "the row's microphone cannot be read, or says nothing of what only the mixed audio tells"),
 )
 
 _AUDIO = (
@@ -71,12 +81,14 @@ _AUDIO = (
 
 _TIMELINE = (
     ("TIMELINE.LENGTHS", E, "", "DESIGN.md: two channels, one timeline", "the channels of an item have different lengths"),
-    ("TIMELINE.USER_OUTSIDE", E, "max_outside_dbfs label_margin_s", "FORMATS.md B.6: VAD-silent outside segments", "sound on the user's channel outside every segment"),
-    ("TIMELINE.USER_ABSENT", E, "min_active_share silence_dbfs", "FORMATS.md B.2", "too little sound inside a segment of the user's channel"),
-    ("TIMELINE.INNER_SILENCE", E, "min_segment_gap_s silence_dbfs", "FORMATS.md B.6: longer ones split the segment", "a silence inside a segment that detectors take for its end"),
+    ("TIMELINE.USER_OUTSIDE", E, "max_outside_dbfs label_margin_s floor_margin_db", "FORMATS.md B.6: VAD-silent outside segments", "sound on the user's channel outside every segment, and above the microphone's floor"),
+    ("TIMELINE.USER_ABSENT", E, "min_active_share silence_dbfs min_active_share_in_noise floor_margin_db", "FORMATS.md B.2", "too little sound inside a segment of the user's channel"),
+    ("TIMELINE.INNER_SILENCE", E, "min_segment_gap_s silence_dbfs max_inner_silence_in_noise_s", "FORMATS.md B.6: longer ones split the segment", "a silence inside a segment that detectors take for its end"),
     ("TIMELINE.ASSISTANT_FIELDS", E, "", "DESIGN.md: full duplex", "the row's assistant segments cannot be read, or are not ascending, disjoint and inside the file"),
     ("TIMELINE.ASSISTANT_OUTSIDE", E, "max_outside_dbfs label_margin_s", "DESIGN.md: full duplex", "sound on the assistant's channel outside every assistant segment"),
     ("TIMELINE.ASSISTANT_ABSENT", E, "min_active_share silence_dbfs", "DESIGN.md: full duplex", "too little sound inside a segment of the assistant's channel"),
+    ("TIMELINE.FLOOR", E, "min_speech_over_floor_db max_floor_excess_db", "calibration below", "the microphone's stated floor is too near to the speech, or far above what is heard between it"),
+    ("TIMELINE.SNR", E, "max_snr_error_db", "calibration below", "the stated signal-to-noise ratio is not the one in the file"),
     ("TIMELINE.ASSISTANT_NOT_CUT", E, "max_outside_dbfs label_margin_s", "DESIGN.md: the assistant is really cut", "the interrupted assistant goes on after its cut"),
 )
 
@@ -136,7 +148,7 @@ _SCRIPT = (
     ("SCRIPT.QUESTION_TYPE", E, "", "FORMATS.md A.5; validators/scripts/questions.yaml", "the final question does not ask what its task asks (trajectory: how feelings changed; reasoning: why)"),
     ("SCRIPT.QUESTION_TELLS", E, "", "FORMATS.md A.5", "the final question names an emotion that the reply has to find"),
     ("SCRIPT.CAUSE_STATED", E, "", "FORMATS.md A.7: the unspoken motive", "the final question of a reasoning dialogue states the root cause"),
-    ("SCRIPT.REPLY_SHORT", E, "min_interrupted_reply_s", "FORMATS.md B.6: the event comes 4 to 8 s after the query", "a reply is over before anyone could speak into it"),
+    ("SCRIPT.REPLY_SHORT", E, "min_interrupted_reply_s min_conversation_host_s", "FORMATS.md B.6: the event comes 4 to 8 s after the query", "a reply is over before anyone could speak into it"),
     ("SCRIPT.EVENT_LONG", E, "max_interruption_s max_backchannel_s", "CHOICE", "an interruption, an aside or a backchannel is too long for one"),
     ("SCRIPT.DUPLICATE", E, "max_script_similarity max_line_similarity", "Broder 1997 (MinHash); calibration in validators/scripts/near_duplicates.py", "a script is nearly another one, or a user's line is copied from another one"),
     ("SCRIPT.EXCLUDED", E, "max_line_similarity", "issue 3: a published test set must never leak into training data", "a line stands in a file that must not come back"),

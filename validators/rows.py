@@ -8,8 +8,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from data_schemas.acoustics import Microphone
 from data_schemas.base import RecordError, describe_validation_error
 from data_schemas.layouts.base import FoundItem, inside
+from data_schemas.scene import EventKind
+from data_schemas.tasks import Channel, Part, Role
 
 
 class _View(BaseModel):
@@ -64,6 +67,62 @@ class AssistantRow(_View):
     """The assistant's side of a Track 2 manifest row; None in data sets that do not label it."""
 
     assistant_segments: tuple[AssistantSegmentRow, ...] | None = None
+
+
+class UserLineRow(_View):
+    """A user segment of a row that says which line of the script it is."""
+
+    xmin: float
+    xmax: float
+    text: str
+    role: Role
+    part: Part
+    line: int
+
+
+class AssistantLineRow(_View):
+    """An assistant segment of such a row."""
+
+    xmin: float
+    xmax: float
+    cut: bool
+    part: Part
+    line: int
+
+
+class EventRow(_View):
+    """Something that happens, seconds; ``line`` makes it, ``target`` is what it is about."""
+
+    kind: EventKind
+    channel: Channel
+    start: float
+    stop: float
+    latency: float | None = None
+    line: int
+    target: int | None = None
+
+
+class FloorRow(_View):
+    """Who had the floor, seconds."""
+
+    holder: Channel
+    start: float
+    stop: float
+
+
+class LinesRow(_View):
+    """What a manifest row says about lines, events and the floor; None where it says nothing."""
+
+    speech_segments: tuple[UserLineRow, ...]
+    assistant_segments: tuple[AssistantLineRow, ...]
+    events: tuple[EventRow, ...] | None = None
+    floor: tuple[FloorRow, ...] | None = None
+
+
+class MicrophoneRow(_View):
+    """The microphone of a manifest row; None for a dry scene and for data sets that have no such thing."""
+
+    microphone: Microphone | None = None
 
 
 V = TypeVar("V", bound=BaseModel)

@@ -56,7 +56,7 @@ def judge_sample(found: FoundItem, root: Path, thresholds: Thresholds) -> Sample
     findings += _texts(labels, found, segments)
     order = tuple(_order(labels, sentence))
     findings += order
-    if not order:
+    if not order and found.task is not Task.CONVERSATION:
         findings += _distances(labels, found.task, sentence, thresholds)
     return SampleLabels(sentence, tuple(findings))
 
@@ -135,6 +135,11 @@ def _count(judge: Judge, task: Task, segments: tuple[SegmentRow, ...]) -> Iterat
         )
     if any(segment.role is None for segment in segments) or len(segments) < _LEAST_SEGMENTS:
         return
+    if task is Task.CONVERSATION:
+        strangers = sorted({str(segment.role) for segment in segments if segment.role != Role.USER})
+        if strangers:
+            yield judge.say("T2.SEGMENT_ROLES", f"segments are of {', '.join(strangers)}; {task} has the user's only")
+        return
     first = _FIRST_ROLES.get(task, (Role.USER, Role.USER))
     roles = tuple(segment.role for segment in segments[:_LEAST_SEGMENTS])
     if roles != first:
@@ -149,7 +154,7 @@ def _texts(judge: Judge, found: FoundItem, segments: tuple[SegmentRow, ...]) -> 
         if problem:
             yield judge.say("T2.SEGMENT_TEXT", f"segment {number}: {problem}", span=segment.span)
     breaks = sum(segment.text.count(BREAK_TAG) for segment in segments)
-    if (breaks > 0) != (found.task is Task.PAUSE):
+    if found.task is not Task.CONVERSATION and (breaks > 0) != (found.task is Task.PAUSE):
         yield judge.say("T2.PAUSE_BREAK", f"{breaks} {BREAK_TAG} in an item of {found.task}", value=breaks)
 
 

@@ -49,6 +49,12 @@ class Thresholds(Record):
         le=60.0,
         description="FORMATS.md B.6: the event comes 5 s after the query, and the reply goes on",
     )
+    min_conversation_host_s: float = Field(
+        default=2.5,
+        ge=0.0,
+        le=30.0,
+        description="CHOICE: a reply that is barged into was heard for a second and still had something to say",
+    )
     max_interruption_s: float = Field(
         default=6.0, gt=0.0, le=30.0, description="CHOICE: the longest shipped interruption takes 3.3 s"
     )
@@ -82,10 +88,10 @@ class Thresholds(Record):
         default=0.2, ge=0.0, le=5.0, description="shortest backchannel measured: espeak 嗯嗯 0.34 s"
     )
     max_duration_s: float = Field(
-        default=120.0,
+        default=300.0,
         gt=0.0,
         le=3600.0,
-        description="twice the longest full-duplex item of the default timing",
+        description="a conversation of six turns with lines of max_line_s and replies of max_reply_s",
     )
     min_loudness_lufs: float = Field(
         default=-38.0, ge=-70.0, le=0.0, description="ITU-R BS.1770-4; EBU R 128 target -23 LUFS less 15 LU"
@@ -171,6 +177,13 @@ class Thresholds(Record):
         default=3.0, ge=0.0, le=60.0, description="FORMATS.md B.6: third party to user query 1 to 3 s"
     )
 
+    max_stop_latency_s: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=5.0,
+        description="DESIGN.md: who is interrupted stops after 0.2 to 0.64 s; CHOICE: half as much again",
+    )
+
     # --- labels against files
     max_outside_dbfs: float = Field(
         default=-50.0, ge=-90.0, le=-20.0, description="50 ms frame level allowed outside labelled speech"
@@ -183,6 +196,49 @@ class Thresholds(Record):
         ge=0.0,
         le=1.0,
         description="share of a label's frames that carry sound; measured lowest 0.56",
+    )
+
+    # --- behind a microphone
+    floor_margin_db: float = Field(
+        default=3.0,
+        ge=0.0,
+        le=20.0,
+        description="sound up to this much over the stated floor is background; calibrated, see below",
+    )
+    min_speech_over_floor_db: float = Field(
+        default=6.0,
+        ge=0.0,
+        le=60.0,
+        description="level of the user's speech (95 % of its 50 ms frames lie below) over the stated floor; "
+        "calibrated, see below",
+    )
+    max_floor_excess_db: float = Field(
+        default=3.0,
+        ge=0.0,
+        le=40.0,
+        description="the stated floor over the loudest 50 ms that carry no label; calibrated, see below",
+    )
+    max_snr_error_db: float = Field(
+        default=1.0, ge=0.0, le=40.0, description="stated against measured signal-to-noise ratio; calibrated, see below"
+    )
+    min_active_share_in_noise: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="instead of min_active_share where the floor lies above silence_dbfs; calibrated, see below",
+    )
+    max_inner_silence_in_noise_s: float = Field(
+        default=1.2,
+        gt=0.0,
+        le=10.0,
+        description="instead of min_segment_gap_s where the floor lies above silence_dbfs: soft speech drowns there; "
+        "calibrated, see below",
+    )
+    min_clean_correlation: float = Field(
+        default=0.2,
+        ge=0.0,
+        le=1.0,
+        description="normalised cross-correlation at lag 0 of a clean file with the channel; calibrated, see below",
     )
 
     # --- overlapped speech detection

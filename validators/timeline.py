@@ -14,14 +14,11 @@ from data_schemas.tasks import Language, Task
 from validators.audio import Words, judge_words
 from validators.codes import Judge
 from validators.measure import FRAME_S, Span, clip_span, frame_levels, silences
+from validators.microphone import FLOOR_FRAME_S, Background, silence
 from validators.rows import AssistantSegmentRow, SegmentRow, SentenceFile
-from validators.structure_track2 import FIRST_SEGMENT_CLEAN
 from validators.thresholds import Thresholds
 
 VALIDATOR = "timeline/1"
-
-_MS_PER_S = 1000
-_OUTSIDE_FRAME_S = 0.05  # long enough that one stray sample does not count as sound
 
 
 @dataclass(frozen=True)
@@ -44,8 +41,9 @@ def judge_user_channel(
     sentence: SentenceFile,
     channels: Channels,
     thresholds: Thresholds,
+    behind: Background,
 ) -> Iterator[Finding]:
-    """The user's file against its segments."""
+    """The user's file against its segments. ``behind`` is what may be heard beside them."""
     user, rate = channels.user, channels.rate
     difference = abs(round(sentence.final_duration * rate) - len(user))
     if difference > thresholds.duration_tolerance_samples:
@@ -55,17 +53,25 @@ def judge_user_channel(
             value=difference,
             threshold=thresholds.duration_tolerance_samples,
         )
-    spans = [segment.span for segment in sentence.speech_segments]
-    yield from outside(judge, "TIMELINE.USER_OUTSIDE", user, rate, spans, thresholds)
+    spans = behind.sounding(sentence.speech_segments)
+    yield from outside(judge, "TIMELINE.USER_OUTSIDE", user, rate, spans, behind.outside_dbfs, thresholds)
     for segment in sentence.speech_segments:
-        present = tuple(_absent(judge, "TIMELINE.USER_ABSENT", user, rate, segment, thresholds))
+        if segment.role in behind.drowned:
+            continue
+        present = tuple(_absent(judge, "TIMELINE.USER_ABSENT", user, rate, segment, behind, thresholds))
         yield from present
         if not present:
-            yield from _inside(judge, task, language, segment, channels, thresholds)
+            yield from _inside(judge, task, language, segment, channels, behind, thresholds)
 
 
 def outside(
-    judge: Judge, code: str, samples: Samples, rate: int, spans: Sequence[Span], thresholds: Thresholds
+    judge: Judge,
+    code: str,
+    samples: Samples,
+    rate: int,
+    spans: Sequence[Span],
+    limit_dbfs: float,
+    thresholds: Thresholds,
 ) -> Iterator[Finding]:
     """The loudest 50 ms frame outside all spans, if it is too loud."""
     rest = samples.copy()
@@ -73,38 +79,44 @@ def outside(
     for start, stop in spans:
         first, last = clip_span(start - margin, stop + margin, rate, len(rest))
         rest[first:last] = 0.0
-    levels = frame_levels(rest, rate, _OUTSIDE_FRAME_S)
+    levels = frame_levels(rest, rate, FLOOR_FRAME_S)
     if len(levels) == 0:
         return
     loudest = int(np.argmax(levels))
-    if levels[loudest] > thresholds.max_outside_dbfs:
+    if levels[loudest] > limit_dbfs:
         yield judge.say(
             code,
-            f"{levels[loudest]:.1f} dBFS at {loudest * _OUTSIDE_FRAME_S:.2f} s, where no label says speech",
-            span=(loudest * _OUTSIDE_FRAME_S, (loudest + 1) * _OUTSIDE_FRAME_S),
+            f"{levels[loudest]:.1f} dBFS at {loudest * FLOOR_FRAME_S:.2f} s, where no label says speech",
+            span=(loudest * FLOOR_FRAME_S, (loudest + 1) * FLOOR_FRAME_S),
             value=float(levels[loudest]),
-            threshold=thresholds.max_outside_dbfs,
+            threshold=limit_dbfs,
         )
 
 
 def _absent(
-    judge: Judge, code: str, samples: Samples, rate: int, segment: SegmentRow, thresholds: Thresholds
+    judge: Judge,
+    code: str,
+    samples: Samples,
+    rate: int,
+    segment: SegmentRow,
+    behind: Background,
+    thresholds: Thresholds,
 ) -> Iterator[Finding]:
     """Too few frames of a segment carry sound; marked pauses are not counted."""
     first, last = clip_span(segment.xmin, segment.xmax, rate, len(samples))
     levels = frame_levels(samples[first:last], rate)
-    quiet = silences(levels, thresholds.silence_dbfs)
+    quiet = silences(levels, behind.silence_dbfs)
     marked = [span for span in quiet if _is_pause(span, thresholds)] if BREAK_TAG in segment.text else []
     counted = len(levels) - sum(round((stop - start) / FRAME_S) for start, stop in marked)
-    active = int(np.count_nonzero(levels >= thresholds.silence_dbfs))
+    active = int(np.count_nonzero(levels >= behind.silence_dbfs))
     share = active / counted if counted > 0 else 0.0
-    if share < thresholds.min_active_share:
+    if share < behind.min_active_share:
         yield judge.say(
             code,
             f"{share:.0%} of {segment.xmin:.2f} to {segment.xmax:.2f} s carries sound",
             span=segment.span,
             value=share,
-            threshold=thresholds.min_active_share,
+            threshold=behind.min_active_share,
         )
 
 
@@ -118,24 +130,26 @@ def _inside(
     language: Language,
     segment: SegmentRow,
     channels: Channels,
+    behind: Background,
     thresholds: Thresholds,
 ) -> Iterator[Finding]:
     first, last = clip_span(segment.xmin, segment.xmax, channels.rate, len(channels.user))
     levels = frame_levels(channels.user[first:last], channels.rate)
-    quiet = silences(levels, thresholds.silence_dbfs)
-    if task is Task.PAUSE:
+    quiet = silences(levels, behind.silence_dbfs)
+    if task is Task.PAUSE or (task is Task.CONVERSATION and BREAK_TAG in segment.text):
         yield from _pauses(judge, segment, quiet, thresholds)
     else:
         for start, stop in quiet:
-            if stop - start > thresholds.min_segment_gap_s:
+            if stop - start > behind.longest_silence_s:
                 yield judge.say(
                     "TIMELINE.INNER_SILENCE",
                     f"silent for {stop - start:.2f} s inside a segment; detectors split it there",
                     span=(segment.xmin + start, segment.xmin + stop),
                     value=stop - start,
-                    threshold=thresholds.min_segment_gap_s,
+                    threshold=behind.longest_silence_s,
                 )
-    yield from judge_words(judge, levels, Words(segment.text, language), segment.span, thresholds)
+    words = Words(segment.text, language)
+    yield from judge_words(judge, levels, words, segment.span, thresholds, behind.silence_dbfs)
 
 
 def _pauses(judge: Judge, segment: SegmentRow, quiet: Sequence[Span], thresholds: Thresholds) -> Iterator[Finding]:
@@ -184,8 +198,9 @@ def judge_assistant_channel(
     if disorder:
         return
     yield from _after_cuts(judge, segments, samples, channels.rate, thresholds)
+    nothing = silence(thresholds)
     for segment in segments:
-        yield from _absent(judge, "TIMELINE.ASSISTANT_ABSENT", samples, channels.rate, segment, thresholds)
+        yield from _absent(judge, "TIMELINE.ASSISTANT_ABSENT", samples, channels.rate, segment, nothing, thresholds)
 
 
 def _disorder(judge: Judge, segments: tuple[AssistantSegmentRow, ...], end: float) -> Iterator[Finding]:
@@ -209,72 +224,21 @@ def _after_cuts(
 ) -> Iterator[Finding]:
     """Sound after a cut and before the next reply; then sound outside all segments."""
     spans = [segment.span for segment in segments]
+    limit = thresholds.max_outside_dbfs
     end = len(samples) / rate
     for number, segment in enumerate(segments):
         if not segment.cut:
             continue
         until = segments[number + 1].xmin if number + 1 < len(segments) else end
         rest = [(0.0, segment.xmax), (until, end)]
-        found = tuple(outside(judge, "TIMELINE.ASSISTANT_NOT_CUT", samples, rate, rest, thresholds))
+        found = tuple(outside(judge, "TIMELINE.ASSISTANT_NOT_CUT", samples, rate, rest, limit, thresholds))
         yield from found
         if found:
             spans.append((segment.xmax, until))
-    yield from outside(judge, "TIMELINE.ASSISTANT_OUTSIDE", samples, rate, spans, thresholds)
+    yield from outside(judge, "TIMELINE.ASSISTANT_OUTSIDE", samples, rate, spans, limit, thresholds)
 
 
 def planned_overlap(segments: Sequence[SegmentRow], assistant: Sequence[SegmentRow]) -> tuple[Span, ...]:
     """Seconds in which a user segment and an assistant segment sound together, ascending."""
     spans = [(max(a.xmin, b.xmin), min(a.xmax, b.xmax)) for a in segments for b in assistant]
     return tuple(sorted((start, stop) for start, stop in spans if start < stop))
-
-
-def judge_clean_file(judge: Judge, task: Task, sentence: SentenceFile, channels: Channels) -> Iterator[Finding]:
-    """``clean_<id>.wav`` sample for sample against the user's channel (FORMATS.md B.4)."""
-    clean = channels.clean
-    if clean is None or not sentence.speech_segments:
-        return
-    if task in FIRST_SEGMENT_CLEAN:
-        candidates = [_first_segment_alone(sentence, channels)]
-    else:
-        candidates = _second_query_alone(sentence, channels)
-    if any(np.array_equal(clean, candidate) for candidate in candidates) or not candidates:
-        return
-    expected = candidates[0]
-    if len(clean) != len(expected):
-        detail = f"has {len(clean)} samples instead of {len(expected)}"
-        yield judge.say("T2.CLEAN_FILE", detail, value=len(clean), threshold=len(expected))
-        return
-    wrong = np.flatnonzero(clean != expected)
-    where = float(wrong[0] / channels.rate), float((wrong[-1] + 1) / channels.rate)
-    yield judge.say(
-        "T2.CLEAN_FILE",
-        f"{len(wrong)} samples differ, the first at {where[0]:.4f} s",
-        span=where,
-        value=len(wrong),
-    )
-
-
-def _first_segment_alone(sentence: SentenceFile, channels: Channels) -> Samples:
-    first = sentence.speech_segments[0]
-    start = round(first.xmin * channels.rate)
-    stop = min(round(first.xmax * channels.rate), len(channels.user) - 1)
-    expected = np.zeros_like(channels.user)
-    expected[start:stop] = channels.user[start:stop]
-    return expected
-
-
-def _second_query_alone(sentence: SentenceFile, channels: Channels) -> list[Samples]:
-    """By millisecond, as pydub cuts, and by sample: both readings of the rule are accepted."""
-    if len(sentence.speech_segments) != 3:  # noqa: PLR2004 - T2.SEGMENT_COUNT says so already
-        return []
-    first, second, aside = sentence.speech_segments
-    cuts = []
-    for grid_hz in (_MS_PER_S, channels.rate):
-        start, stop, mute, loud = (
-            round(seconds * grid_hz) * channels.rate // grid_hz
-            for seconds in (first.xmin, second.xmin, aside.xmin, aside.xmax)
-        )
-        expected = np.concatenate([channels.user[:start], channels.user[stop:]])
-        expected[mute - (stop - start) : loud - (stop - start)] = 0.0
-        cuts.append(expected)
-    return cuts

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from data_schemas.base import RecordError
-from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item
+from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, stem_wav
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.rows import read_rows
 from data_schemas.layouts.track2_rows import (
     Track2Row,
     assistant_segments,
     event_rows,
+    floor_rows,
     scene_of,
     seconds,
     sentence_json,
@@ -35,12 +36,13 @@ FOLDER_OF_TASK: dict[Task, str] = {
     Task.THIRD_PARTY_AFTER: "Third-party_Speech_after",
     Task.THIRD_PARTY_BEFORE: "Third-party_Speech_before",
     Task.SPEECH_TO_OTHERS: "Speech_Directe_at_Others",  # the scripts' own spelling
+    Task.CONVERSATION: "Conversation",  # ours: no script of the challenge reads it
 }
 TASK_OF_FOLDER: dict[str, Task] = {folder: task for task, folder in FOLDER_OF_TASK.items()} | {
     "Speech_Directed_at_Others": Task.SPEECH_TO_OTHERS,
 }
-#: Sub-tasks without a clean file (FORMATS.md B.4)
-NO_CLEAN: frozenset[Task] = frozenset({Task.PAUSE, Task.THIRD_PARTY_BEFORE})
+#: Tasks without a clean file (FORMATS.md B.4)
+NO_CLEAN: frozenset[Task] = frozenset({Task.PAUSE, Task.THIRD_PARTY_BEFORE, Task.CONVERSATION})
 #: What the challenge's scripts accept as an id (FORMATS.md B.1)
 SCENE_ID = re.compile(r"^\d{4}_\d{4}(_add)?$")
 
@@ -64,7 +66,7 @@ class Track2:
         files = {USER_WAV: f"{folder}/{name}.wav", ASSISTANT_WAV: f"{folder}_model/{name}.wav"}
         if item.plan.task not in NO_CLEAN:
             files[CLEAN_WAV] = f"{folder}/clean_{name}.wav"
-        return files
+        return files | {stem_wav(stem): f"{folder}_stems/{name}/{stem}.wav" for stem in item.stems}
 
     def text_files(self, item: Item) -> Mapping[str, str]:
         folder = f"{self._home(item)}/{FOLDER_OF_TASK[item.plan.task]}"
@@ -83,10 +85,13 @@ class Track2:
             sentence=f"{folder}/{name}{_SENTENCE}",
             clean=None if item.plan.task in NO_CLEAN else f"{folder}/clean_{name}.wav",
             assistant_wav=f"{folder}_model/{name}.wav",
+            stems={stem: f"{folder}_stems/{name}/{stem}.wav" for stem in item.stems},
             final_duration=seconds(scene, scene.num_samples),
             speech_segments=speech_segments(item),
             assistant_segments=assistant_segments(item),
             events=event_rows(item),
+            floor=floor_rows(item),
+            microphone=scene.microphone,
             speakers=speakers(item),
         )
 

@@ -3,8 +3,9 @@
 Which utterance gets which class follows the HumDial baseline's recipe: the user's queries and interruptions are
 COMPLETE, backchannels BACKCHANNEL; a query with hesitations is cut at its ``pause`` events, every piece that ends in
 one INCOMPLETE, the last one COMPLETE. WAIT is never written: the recipe drops that class, so a "stop" of the silence
-sub-task is COMPLETE like any interruption. Speech that is not meant for the assistant (third party, asides) has no
-class and is left out.
+sub-task is COMPLETE like any interruption. A line that the user of a conversation breaks off when talked over
+(``user_stop``) is INCOMPLETE. Speech that is not meant for the assistant (third party, asides) has no class and is
+left out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from data_schemas.base import Record, describe_validation_error, dump_json
 from data_schemas.layouts.base import FoundItem
 from data_schemas.scene import EventKind
 from data_schemas.tags import BREAK_TAG, strip_tags
-from data_schemas.tasks import Language, Part, Role, Track
+from data_schemas.tasks import Language, Part, Role, Task, Track
 from flows.exports.base import ExportCount, ExportError, Progress, ReleaseSource, row_of
 from flows.exports.common import TIME_DECIMALS, LineFiles, export_name, write_audio
 from flows.exports.tar_shards import Member, TarShards, write_shard_lists
@@ -60,6 +61,7 @@ class _Segment(Record):
     text: str
     role: str
     part: str
+    line: int | None = None
     speaker: str = UNKNOWN
 
 
@@ -71,6 +73,7 @@ class _Event(Record):
     kind: str
     start: float
     stop: float
+    line: int | None = None
 
 
 _SEGMENTS = TypeAdapter(tuple[_Segment, ...])
@@ -133,7 +136,7 @@ def _pieces(item: FoundItem, num_samples: int, left_out: Counter[str]) -> Iterat
         if label is None:
             left_out[f"{segment.role} {segment.part}: no class in Easy-Turn"] += 1
             continue
-        for piece in _cut(item, segment, label):
+        for piece in _cut(item, segment, INCOMPLETE if _broken_off(item, segment) else label):
             if not piece.start < piece.stop <= num_samples:
                 raise ExportError(
                     f"{item.manifest}:{item.line}: {item.id} has labels for samples {piece.start} to {piece.stop}, but "
@@ -144,6 +147,14 @@ def _pieces(item: FoundItem, num_samples: int, left_out: Counter[str]) -> Iterat
                 yield piece
             else:
                 left_out[reason] += 1
+
+
+def _broken_off(item: FoundItem, segment: _Segment) -> bool:
+    """Whether the user gave way before the line was said. Only conversations have that."""
+    return item.task is Task.CONVERSATION and any(
+        event.kind == EventKind.USER_STOP and event.line is not None and event.line == segment.line
+        for event in _read(_EVENTS, item, "events")
+    )
 
 
 def _refused(piece: _Piece) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from data_schemas.tasks import Language, Task, Track
 from flows.exports.base import ExportCount, ExportError, Progress, ReleaseSource
 from flows.exports.common import write_audio, write_text
 from flows.exports.user_speech import UserSpeech, chunks, user_samples, user_speech
+from flows.exports.word_times import WordTimesNote
 
 FOLDER_OF_LANGUAGE = MappingProxyType({Language.EN: "en_test_nondev", Language.ZH: "cn_test_nondev"})
 
@@ -34,7 +36,8 @@ CATEGORY_OF_TASK = MappingProxyType(
 
 #: What the label files cannot say without a key that no reader knows.
 NOTES_FILE = "NOTES.json"
-NOTES = MappingProxyType({"word_times": "proportional", "word_times_in": "*_timestamp.json"})
+WORD_TIMES_IN = "*_timestamp.json"
+NO_CATEGORY = "the benchmark has no category of conversations"
 
 
 @dataclass(frozen=True)
@@ -42,25 +45,29 @@ class FdBench:
     """``test/{en,cn}_test_nondev/<category>/``: recording, labels, word times and clean recording, flat."""
 
     name: str = "fdbench"
-    summary: str = "HumDial-FDBench's own folders, for tools that read the public benchmark (all full-duplex scenes)"
+    summary: str = "HumDial-FDBench's own folders, for tools that read the public benchmark (all sub-tasks)"
     tracks: frozenset[Track] = frozenset({Track.DUPLEX})
 
     def write(self, source: ReleaseSource, target: Path, advance: Progress) -> ExportCount:
-        """One recording per scene; train and dev lie together, as the layout has no place for a split.
+        """One recording per scene of a sub-task; conversations are left out. The layout has no place for a split.
 
         Raises:
             ExportError: two scenes would get one name, or labels or audio cannot be used.
         """
-        items = 0
+        items, left_out, note = 0, Counter[str](), WordTimesNote()
         for item in source.items():
-            _write_scene(source, item, target)
-            items += 1
             advance(1)
-        write_text(target / NOTES_FILE, dump_json(dict(NOTES)) + "\n")
-        return ExportCount(items=items, entries=items)
+            if item.task not in CATEGORY_OF_TASK:
+                left_out[NO_CATEGORY] += 1
+                continue
+            for segment in _write_scene(source, item, target).speech_segments:
+                note.add(item.language, segment.words is not None)
+            items += 1
+        write_text(target / NOTES_FILE, dump_json({"word_times": note.told(), "word_times_in": WORD_TIMES_IN}) + "\n")
+        return ExportCount(items=items, entries=items, left_out=dict(left_out))
 
 
-def _write_scene(source: ReleaseSource, item: FoundItem, target: Path) -> None:
+def _write_scene(source: ReleaseSource, item: FoundItem, target: Path) -> UserSpeech:
     if not SCENE_ID.match(item.id):
         raise ExportError(f"{item.id}: must look like 0001_0002 to be a file name; run humdial validate {source.root}")
     folder = target / "test" / FOLDER_OF_LANGUAGE[item.language] / CATEGORY_OF_TASK[item.task]
@@ -73,6 +80,7 @@ def _write_scene(source: ReleaseSource, item: FoundItem, target: Path) -> None:
         write_audio(folder / f"clean_{item.id}.wav", source.samples(item, "clean"))
     write_text(folder / f"{item.id}.json", dump_json(_labels(speech)) + "\n")
     write_text(folder / f"{item.id}_timestamp.json", dump_json(_transcript(speech)) + "\n")
+    return speech
 
 
 def _labels(speech: UserSpeech) -> dict[str, object]:

@@ -18,6 +18,7 @@ from data_schemas.tasks import INTERRUPTION_TASKS, Task, Track
 from flows.exports.base import ExportCount, ExportError, Progress, ReleaseSource
 from flows.exports.common import write_audio, write_text
 from flows.exports.user_speech import Segment, UserSpeech, chunks, sample_at, user_samples, user_speech
+from flows.exports.word_times import WordTimesNote
 
 V15 = "v1_5"
 V10 = "v1_0"
@@ -42,9 +43,10 @@ ANSWERED_INTERRUPTIONS = INTERRUPTION_TASKS - {Task.SILENCE}
 _TEXT_ALIAS = MappingProxyType({"user_backchannel": "backchannel_text", "background_speech": "background_text"})
 
 NO_HOME = "Full-Duplex-Bench has no task with third-party speech before the request"
+NO_CONVERSATIONS = "Full-Duplex-Bench v1 has no task with conversations of several turns"
 NO_PAUSE = "the release does not say where the pause is"
 NOTES_FILE = "NOTES.json"
-NOTES = MappingProxyType({"word_times": "proportional", "word_times_in": "*/transcription.json"})
+WORD_TIMES_IN = "*/transcription.json"
 
 _MS_PER_S = 1000
 _PER_MS = SAMPLE_RATE_HZ // _MS_PER_S
@@ -66,23 +68,25 @@ class FullDuplexBench:
             ExportError: two scenes would get one name, or labels or audio cannot be used.
         """
         items = entries = 0
-        left_out: Counter[str] = Counter()
+        left_out, note = Counter[str](), WordTimesNote()
         for item in source.items():
             root = target / item.language
             if item.task is Task.THIRD_PARTY_BEFORE:
                 left_out[NO_HOME] += 1
+            elif item.task is Task.CONVERSATION:
+                left_out[NO_CONVERSATIONS] += 1
             elif item.task is Task.PAUSE:
-                written = _write_pause(source, item, root)
+                written = _write_pause(source, item, root, note)
                 left_out.update([] if written else [NO_PAUSE])
                 items, entries = items + written, entries + written
             else:
-                items, entries = items + 1, entries + _write_overlap(source, item, root)
+                items, entries = items + 1, entries + _write_overlap(source, item, root, note)
             advance(1)
-        _write_json(target / NOTES_FILE, dict(NOTES))
+        _write_json(target / NOTES_FILE, {"word_times": note.told(), "word_times_in": WORD_TIMES_IN})
         return ExportCount(items=items, entries=entries, left_out=dict(sorted(left_out.items())))
 
 
-def _write_overlap(source: ReleaseSource, item: FoundItem, root: Path) -> int:
+def _write_overlap(source: ReleaseSource, item: FoundItem, root: Path, note: WordTimesNote) -> int:
     """The v1.5 folder of a scene and the v1.0 folders it fits; returns how many."""
     last = item.task is Task.SPEECH_TO_OTHERS
     speech = user_speech(source, item, segments=_EVENT + last)
@@ -106,9 +110,9 @@ def _write_overlap(source: ReleaseSource, item: FoundItem, root: Path) -> int:
     if last:
         return 1
     if item.task not in ANSWERED_INTERRUPTIONS:
-        return 1 + _write_turn_taking(source, item, root, speech, clean)
+        return 1 + _write_turn_taking(source, item, root, speech, clean, note)
     _write_interruption(source, item, root, speech, samples)
-    return 2 + _write_turn_taking(source, item, root, speech, clean)
+    return 2 + _write_turn_taking(source, item, root, speech, clean, note)
 
 
 def _write_interruption(
@@ -125,18 +129,20 @@ def _write_interruption(
     )
 
 
-def _write_turn_taking(source: ReleaseSource, item: FoundItem, root: Path, speech: UserSpeech, clean: Samples) -> int:
+def _write_turn_taking(
+    source: ReleaseSource, item: FoundItem, root: Path, speech: UserSpeech, clean: Samples, note: WordTimesNote
+) -> int:
     """The clean recording: a finished request, then silence in which an answer belongs."""
     request = speech.speech_segments[0]
     folder = _new_folder(source, item, root / TURN_TAKING)
     write_audio(folder / "input.wav", clean)
     taken = _reply_start(item, speech)
     _write_json(folder / "turn_taking.json", [{"text": "[TURN-TAKING]", "timestamp": [request.xmax, taken]}])
-    _write_transcription(folder, speech, request)
+    _write_transcription(folder, item, speech, request, note)
     return 1
 
 
-def _write_pause(source: ReleaseSource, item: FoundItem, root: Path) -> bool:
+def _write_pause(source: ReleaseSource, item: FoundItem, root: Path, note: WordTimesNote) -> bool:
     """Up to the end of the request: v1.0 counts every answer in the recording as taking the turn too early."""
     speech = user_speech(source, item)
     request = speech.speech_segments[0]
@@ -146,7 +152,7 @@ def _write_pause(source: ReleaseSource, item: FoundItem, root: Path) -> bool:
     folder = _new_folder(source, item, root / PAUSE)
     write_audio(folder / "input.wav", user_samples(source, item, speech)[: sample_at(request.xmax)])
     _write_json(folder / "pause.json", [{"text": "[PAUSE]", "timestamp": list(span)} for span in pauses])
-    _write_transcription(folder, speech, request)
+    _write_transcription(folder, item, speech, request, note)
     return True
 
 
@@ -191,8 +197,11 @@ def _new_folder(source: ReleaseSource, item: FoundItem, parent: Path) -> Path:
     return folder
 
 
-def _write_transcription(folder: Path, speech: UserSpeech, segment: Segment) -> None:
+def _write_transcription(
+    folder: Path, item: FoundItem, speech: UserSpeech, segment: Segment, note: WordTimesNote
+) -> None:
     """Speaker, then its words; text and timestamp of the whole for readers of the flat form."""
+    note.add(item.language, segment.words is not None)
     _write_json(
         folder / "transcription.json",
         [

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data_schemas.audio import SAMPLE_RATE_HZ
+from data_schemas.base import dump_json
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Language, Split, Track
 from flows.exports.base import ExportCount, ExportError, Progress, ReleaseSource, row_of
@@ -77,6 +78,7 @@ def _row(source: ReleaseSource, item: FoundItem) -> tuple[dict[str, object], int
             {**turn, "audio": audio.setdefault(role, _audio(source, item, role))} for role, turn in _turns(item)
         ]
     else:
+        given["microphone"] = _as_json(item.row.get("microphone"))
         if item.manifest is None:
             raise ExportError(
                 f"{item.id} ({item.task}, {item.language}, {item.split}) has no row in a manifest; add it to the "
@@ -91,6 +93,11 @@ def _row(source: ReleaseSource, item: FoundItem) -> tuple[dict[str, object], int
     where = f"{item.manifest}:{item.line}: {item.id}: "
     row = {name: fitted(given.get(name), one, f"{where}{name}") for name, one in features_of(item.track).items()}
     return row, sum(len(one["bytes"]) for one in audio.values() if isinstance(one["bytes"], bytes))
+
+
+def _as_json(value: object) -> str | None:
+    """Nested as it is, and of a kind that each item may differ in: one string for all rows."""
+    return None if value is None else dump_json(value)
 
 
 def _turns(item: FoundItem) -> list[tuple[str, dict[str, object]]]:

@@ -52,7 +52,8 @@ def features_of(track: Track) -> Features:
             "duration": seconds,
         }
         return {**common, "turns": [turn]}
-    span = {"xmin": seconds, "xmax": seconds, "text": string}
+    words = [{"text": string, "start": seconds, "stop": seconds}]
+    span = {"xmin": seconds, "xmax": seconds, "text": string, "line": number, "words": words}
     return {
         **common,
         "user_audio": _audio(),
@@ -61,7 +62,19 @@ def features_of(track: Track) -> Features:
         "final_duration": seconds,
         "speech_segments": [{**span, "speaker": string, "role": string, "part": string}],
         "assistant_segments": [{**span, "planned_text": string, "cut": _value("bool"), "part": string}],
-        "events": [{"kind": string, "channel": string, "start": seconds, "stop": seconds, "latency": seconds}],
+        "events": [
+            {
+                "kind": string,
+                "channel": string,
+                "start": seconds,
+                "stop": seconds,
+                "latency": seconds,
+                "line": number,
+                "target": number,
+            }
+        ],
+        "floor": [{"holder": string, "start": seconds, "stop": seconds}],
+        "microphone": string,
         "speakers": {"user": string, "assistant": string, "third_party": string},
     }
 

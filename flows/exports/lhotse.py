@@ -13,11 +13,12 @@ from data_schemas.base import Record, describe_validation_error
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Channel, Role, Track
 from flows.exports.base import ExportCount, ExportError, Progress, ReleaseSource, row_of
-from flows.exports.common import LineFiles, export_name, length, proportional_words, write_audio
+from flows.exports.common import LineFiles, export_name, length, write_audio
 from flows.exports.timeline import Line, Timeline, timeline_of, two_channels
 
-#: The kind of the alignment of Track 2: not "word", since its times are a guess
-ALIGNMENT = "word_proportional"
+#: Kinds of the alignment of Track 2: times of the engine, which Lhotse calls "word", or a guess
+ALIGNMENT = "word"
+GUESSED_ALIGNMENT = "word_proportional"
 _CHANNEL_OF_ROLE = {Role.USER: 0, Role.THIRD_PARTY: 0, Role.ASSISTANT: 1}
 
 
@@ -42,8 +43,8 @@ class LhotseExporter:
     Track 1: one recording per turn, one supervision over all of it, with ``custom`` emotion, intensity, cause,
     response_text, dialogue_id, turn_id. Track 2: one recording per scene of two mono sources, channel 0 the
     user's microphone (third party included), channel 1 the assistant; a supervision per utterance, with
-    ``custom`` role, part, cut, planned_text, and word times as alignment ``word_proportional``. Every
-    supervision has ``custom`` split and task. What the release does not say is left out.
+    ``custom`` role, part, cut, planned_text, and word times as alignment ``word`` where the engine knew them, else
+    ``word_proportional``. Every supervision has ``custom`` split and task. What the release does not say is left out.
 
     Sources are relative to the directory of the export: load from there, or call
     ``recordings.with_path_prefix(DIRECTORY)``.
@@ -123,7 +124,8 @@ def _scene(source: ReleaseSource, target: Path, item: FoundItem, folder: str) ->
 
 
 def _utterance(name: str, number: int, item: FoundItem, timeline: Timeline, line: Line) -> _Json:
-    words = proportional_words(line.text, line.span, timeline.pauses_in(line))
+    words = timeline.words_of(line)
+    kind = GUESSED_ALIGNMENT if line.words is None else ALIGNMENT
     custom = {"role": line.role, "part": line.part, "cut": line.cut, "planned_text": line.planned_text}
     return _known(
         {
@@ -136,7 +138,7 @@ def _utterance(name: str, number: int, item: FoundItem, timeline: Timeline, line
             "language": item.language,
             "speaker": line.speaker,
             "custom": _known(custom) | _origin(item),
-            "alignment": {ALIGNMENT: [[word.text, word.start, length(word.start, word.stop), None] for word in words]}
+            "alignment": {kind: [[word.text, word.start, length(word.start, word.stop), None] for word in words]}
             if words
             else None,
         }

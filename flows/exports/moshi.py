@@ -12,14 +12,18 @@ from data_schemas.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.base import dump_json
 from data_schemas.tasks import Channel, Role, Track
 from flows.exports.base import ExportCount, Progress, ReleaseSource
-from flows.exports.common import LineFiles, export_name, proportional_words, write_audio, write_text
+from flows.exports.common import LineFiles, export_name, write_audio, write_text
 from flows.exports.timeline import Timeline, timeline_of, two_channels
+from flows.exports.word_times import WordTimesNote
 
 #: The rate of the Mimi codec; the loader would resample anything else at every epoch
 MOSHI_RATE_HZ = 24_000
 #: The label of the model's own words; the trainer drops the words of anybody else
 SPEAKER = "SPEAKER_MAIN"
+AUDIO = "data_stereo"
 NO_REPLIES = "no assistant audio"
+#: What side-cars cannot say
+NOTES_FILE = "NOTES.json"
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class MoshiExporter:
     The left channel is the assistant, the right one the user's microphone with whatever a third party says into it.
     Paths are relative to the manifest (as ``sphn`` reads it); several manifests go into one training with
     ``data.train_data: a.jsonl,b.jsonl``. Words are the assistant's that were really heard: of a reply that was
-    stopped, those before the stop. Rows hold no word times, so a reply's time is shared among its words by their
-    letters; a Chinese character is a word.
+    stopped, those before the stop; backchannels too. Their times are the engine's where the row has them, else a
+    line's time is shared among its words by their letters (a Chinese character is a word); ``NOTES.json`` says which.
     """
 
     name: str = "moshi"
@@ -44,22 +48,27 @@ class MoshiExporter:
             ExportError: a row has no usable timeline, audio is missing or does not fit it.
             RecordError: a row lacks a field.
         """
-        items, left_out = 0, Counter[str]()
+        items, left_out, note = 0, Counter[str](), WordTimesNote()
         with LineFiles(target) as manifests:
             for item in source.items():
                 advance(1)
                 if Channel.ASSISTANT not in item.files:
                     left_out[NO_REPLIES] += 1
                     continue
-                stem, timeline = f"data_stereo/{export_name(item)}", timeline_of(item)
+                stem, timeline = f"{AUDIO}/{export_name(item)}", timeline_of(item)
                 user, assistant = two_channels(source, item, timeline)
                 stereo = _at_moshi_rate(np.stack([assistant, user], axis=1))
                 duration = len(stereo) / MOSHI_RATE_HZ
                 write_audio(target / f"{stem}.wav", stereo, MOSHI_RATE_HZ)
+                for line in timeline.lines_of(Role.ASSISTANT):
+                    note.add(item.language, line.words is not None)
                 sidecar = {"alignments": _alignments(timeline, duration), "text_conditions": None}
                 write_text(target / f"{stem}.json", dump_json(sidecar) + "\n")
                 manifests.write(f"{item.split}_{item.language}.jsonl", {"path": f"{stem}.wav", "duration": duration})
                 items += 1
+        write_text(
+            target / NOTES_FILE, dump_json({"word_times": note.told(), "word_times_in": f"{AUDIO}/*.json"}) + "\n"
+        )
         return ExportCount(items=items, entries=items, left_out=dict(left_out))
 
 
@@ -75,5 +84,5 @@ def _alignments(timeline: Timeline, duration: float) -> list[tuple[str, tuple[fl
     return [
         (word.text, (word.start, min(word.stop, duration)), SPEAKER)
         for line in timeline.lines_of(Role.ASSISTANT)
-        for word in proportional_words(line.text, line.span)
+        for word in timeline.words_of(line)
     ]

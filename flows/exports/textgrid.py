@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from data_schemas.tasks import Role
-from flows.exports.common import TIME_DECIMALS, Word, proportional_words
+from flows.exports.common import TIME_DECIMALS, Word
 from flows.exports.timeline import Timeline
 
 EVENTS = "events"
+FLOOR = "floor"
 
 
-def words_tier(role: Role) -> str:
-    """The tier's name says that its times are a guess."""
-    return f"{role} words (proportional)"
+def words_tier(role: Role, measured: bool) -> str:
+    """The tier's name says whether its times are the engine's or a guess."""
+    return f"{role} words" if measured else f"{role} words (proportional)"
 
 
 def textgrid(timeline: Timeline) -> str:
-    """Interval tiers ``user``, ``assistant``, ``third_party``, a point tier ``events``, a word tier per role.
+    """Interval tiers ``user``, ``assistant``, ``third_party``, a point tier ``events``, word tiers, ``floor``.
+
+    A role has a tier ``<role> words`` where its lines have the engine's word times and ``<role> words
+    (proportional)`` for lines that have none (an empty one where it says nothing). ``floor`` holds who had it.
 
     Utterances hold the text as it stands in the row, tags included; a cut reply holds what is heard.
     Events are points, since they may overlap: ``barge_in user start`` and ``barge_in user stop``, with
@@ -29,13 +33,18 @@ def textgrid(timeline: Timeline) -> str:
     ]
     tiers.append(_points(EVENTS, _event_marks(timeline), timeline.duration))
     for role in Role:
-        words = [
-            word
-            for line in timeline.lines_of(role)
-            for word in proportional_words(line.text, line.span, timeline.pauses_in(line))
-            if word.start < word.stop
-        ]
-        tiers.append(_intervals(words_tier(role), words, timeline.duration))
+        for measured in _kinds_of_words(timeline, role):
+            words = [
+                word
+                for line in timeline.lines_of(role)
+                if (line.words is not None) is measured
+                for word in timeline.words_of(line)
+                if word.start < word.stop
+            ]
+            tiers.append(_intervals(words_tier(role, measured), words, timeline.duration))
+    if timeline.floor:
+        held = [Word(hold.holder, hold.start, hold.stop) for hold in timeline.floor]
+        tiers.append(_intervals(FLOOR, held, timeline.duration))
     lines = [
         'File type = "ooTextFile"',
         'Object class = "TextGrid"',
@@ -49,6 +58,12 @@ def textgrid(timeline: Timeline) -> str:
     for number, tier in enumerate(tiers, start=1):
         lines += [f"    item [{number}]:", *(f"        {line}" for line in tier)]
     return "\n".join(lines) + "\n"
+
+
+def _kinds_of_words(timeline: Timeline, role: Role) -> tuple[bool, ...]:
+    """Whether there are measured words, and whether there are others."""
+    kinds = {line.words is not None for line in timeline.lines_of(role)} or {False}
+    return tuple(sorted(kinds, reverse=True))
 
 
 def _event_marks(timeline: Timeline) -> dict[float, str]:

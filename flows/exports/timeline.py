@@ -12,7 +12,8 @@ from data_schemas.base import Record, describe_validation_error
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Channel, Role
 from flows.exports.base import ExportError, ReleaseSource, row_of
-from flows.exports.common import Span
+from flows.exports.common import Span, Word
+from flows.exports.word_times import WordMarks, check_words, words_in
 
 _PAUSE = "pause"
 
@@ -36,6 +37,13 @@ class Line(_Lenient):
     #: only replies of the assistant have these
     planned_text: str | None = None
     cut: bool | None = None
+    #: when each word was spoken, where the engine knew
+    words: WordMarks = None
+
+    @model_validator(mode="after")
+    def _words_inside(self) -> Self:
+        check_words(self.words, self.span)
+        return self
 
     @property
     def span(self) -> Span:
@@ -52,12 +60,21 @@ class EventMark(_Lenient):
     latency: float | None = None
 
 
+class FloorMark(_Lenient):
+    """Who had the floor, seconds."""
+
+    holder: Channel
+    start: float = Field(ge=0)
+    stop: float
+
+
 class Timeline(_Lenient):
-    """The labels of a scene; lines ascending."""
+    """The labels of a scene; lines ascending. Lines of different roles may overlap, those of one role do not."""
 
     duration: float = Field(gt=0)
     lines: tuple[Line, ...]
     events: tuple[EventMark, ...] = ()
+    floor: tuple[FloorMark, ...] = ()
     speakers: dict[Role, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -68,6 +85,13 @@ class Timeline(_Lenient):
         for event in self.events:
             if not event.start <= event.stop <= self.duration:
                 raise ValueError(f"event {event.kind} {event.start}..{event.stop} s is not inside the scene")
+        reached = 0.0
+        for hold in self.floor:
+            if not reached <= hold.start < hold.stop <= self.duration:
+                raise ValueError(
+                    f"floor {hold.start}..{hold.stop} s begins before {reached} s or is not inside the scene"
+                )
+            reached = hold.stop
         for role in Role:
             for one, other in itertools.pairwise(self.lines_of(role)):
                 if other.xmin < one.xmax:
@@ -76,6 +100,10 @@ class Timeline(_Lenient):
 
     def lines_of(self, role: Role) -> tuple[Line, ...]:
         return tuple(line for line in self.lines if line.role is role)
+
+    def words_of(self, line: Line) -> tuple[Word, ...]:
+        """The words of a line: the engine's times where the row has them, else proportional ones."""
+        return words_in(line.text, line.span, self.pauses_in(line), line.words)
 
     def pauses_in(self, line: Line) -> tuple[Span, ...]:
         """Hesitations inside a line of the user."""
@@ -112,6 +140,7 @@ def timeline_of(item: FoundItem) -> Timeline:
                 "duration": row_of(item, "final_duration"),
                 "lines": sorted((Line.model_validate(line) for line in lines), key=lambda line: (line.span, line.role)),
                 "events": item.row.get("events") or (),
+                "floor": item.row.get("floor") or (),
                 "speakers": speakers or {},
             }
         )

@@ -18,7 +18,8 @@ from data_schemas.base import Record, describe_validation_error
 from data_schemas.layouts.base import FoundItem
 from data_schemas.scene import EventKind
 from flows.exports.base import ExportError, ReleaseSource
-from flows.exports.common import Span, Word, proportional_words
+from flows.exports.common import Span, Word
+from flows.exports.word_times import WordMarks, check_words, words_in
 
 
 class _Lenient(Record):
@@ -33,6 +34,13 @@ class Segment(_Lenient):
     xmin: float = Field(ge=0)
     xmax: float
     text: str = Field(min_length=1)
+    #: when each word was spoken, where the engine knew
+    words: WordMarks = None
+
+    @model_validator(mode="after")
+    def _words_inside(self) -> Self:
+        check_words(self.words, self.span)
+        return self
 
     @property
     def span(self) -> Span:
@@ -71,8 +79,8 @@ class UserSpeech(_Lenient):
         )
 
     def words(self, segment: Segment) -> tuple[Word, ...]:
-        """The words of a segment with proportional times; none inside a pause."""
-        return proportional_words(segment.text, segment.span, self.pauses_in(segment))
+        """The words of a segment: the engine's times where the labels have them, else proportional ones."""
+        return words_in(segment.text, segment.span, self.pauses_in(segment), segment.words)
 
 
 def user_speech(source: ReleaseSource, item: FoundItem, segments: int = 1) -> UserSpeech:

@@ -128,7 +128,7 @@ class Catalogue(Record):
     openings: Texts
     questions: Questions
     conflicts: tuple[Conflict, ...] = Field(min_length=1)
-    #: what the event line of each full-duplex task does
+    #: what the event line of each full-duplex task does; of a conversation, what it is for and how it develops
     cues: dict[Task, Texts]
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from data_schemas.conversation import hosts
 from data_schemas.plan import QUESTION_TASKS, EmotionStep, Outline
 
 _LABEL_WIDTH = 10
@@ -25,6 +26,10 @@ def describe(outline: Outline) -> str:
             continue
         event = events[turn - 1] if turn <= len(events) else ""
         lines.append(_line(f"turn {turn}", _emotion(step) + (f": {event}" if event else "")))
+    into = hosts(outline.lines)
+    for number, line in enumerate(outline.lines, start=1):
+        said = f"{line.role} {line.part}" + (f" into line {into[number - 1]}" if into[number - 1] else "")
+        lines.append(_line(f"line {number}", said))
     if outline.root_cause is not None:
         lines.append(_line("behind it", outline.root_cause))
     if brief is not None and brief.cue is not None:

@@ -14,12 +14,14 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from data_schemas.base import RecordError
+from data_schemas.conversation import PlannedLine
 from data_schemas.emotions import Emotion
 from data_schemas.plan import QUESTION_TASKS, Brief, EmotionStep, Outline, Persona, QuotaCell
 from data_schemas.randomness import named_generator
 from data_schemas.speakers import Gender
 from data_schemas.tasks import Language, Task, Track
 from generators.plans.catalogue import Catalogue, Domain, Theme, load_catalogue
+from generators.plans.conversation_lines import draw_lines
 from generators.plans.quotas import QuotaImpossible
 from generators.plans.settings import PlanningSettings
 from generators.plans.trajectories import (
@@ -137,6 +139,7 @@ class DrawnOutlines:
             turns=turns,
             domain=scene.domain,
             emotions=story.steps,
+            lines=self._lines(place),
             root_cause=self._root_cause(place, scene.theme, catalogue) if task is Task.REASONING else None,
             user_gender=persona.gender,
             brief=Brief(
@@ -195,6 +198,11 @@ class DrawnOutlines:
             return None
         forms = catalogue.questions
         return self._step(forms.reasoning if place.task is Task.REASONING else forms.trajectory, place, "question")
+
+    def _lines(self, place: _Place) -> tuple[PlannedLine, ...]:
+        if place.task is not Task.CONVERSATION:
+            return ()
+        return draw_lines(place.turns, self._planning, self._walks, place.walk, place.ordinal)
 
     def _story(self, place: _Place, catalogue: Catalogue) -> _Story:
         if place.task.track is Track.DUPLEX:

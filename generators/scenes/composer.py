@@ -1,4 +1,6 @@
-"""The one composer: reads a sub-task's recipe and places every utterance to the sample.
+"""The composer: reads a sub-task's recipe and places every utterance to the sample.
+
+Conversations have no recipe; `generators.scenes.conversation` composes them.
 
 Labels are computed here from what is placed, never from the audio afterwards. A segment and a
 placement span exactly the utterance's samples, including the configured silence at its edges.
@@ -6,23 +8,22 @@ placement span exactly the utterance's samples, including the configured silence
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-
 from data_schemas.audio import SAMPLE_RATE_HZ
 from data_schemas.plan import DialoguePlan
-from data_schemas.scene import EventKind, Placement, Scene, SceneEvent, Segment
+from data_schemas.scene import Placement, Scene, SceneEvent, Segment
 from data_schemas.script import Script
-from data_schemas.tags import BREAK_TAG
-from data_schemas.tasks import Channel, Part
+from data_schemas.tasks import Channel, Task
 from data_schemas.utterance import Utterance
+from generators.scenes.conversation import compose_conversation
 from generators.scenes.errors import SceneImpossible
-from generators.scenes.heard import heard_text, phrase_ends
+from generators.scenes.heard import phrase_ends
+from generators.scenes.hesitation import shown_text
+from generators.scenes.lines import SpokenLine, cut_short, place_pieces, spoken_lines
 from generators.scenes.recipes import RECIPES, Intrude, Say, Step
 from generators.scenes.settings import SceneSettings
-from generators.scenes.timeline import Clock, Draft, whole_milliseconds
+from generators.scenes.timeline import Clock, Draft, floor_holds, whole_milliseconds
 
-__all__ = ["SceneImpossible", "compose", "utterances_by_part"]
+__all__ = ["SceneImpossible", "compose"]
 
 
 def compose(
@@ -46,19 +47,20 @@ def compose(
         SceneImpossible: the utterances do not fit the sub-task's rules; the item is at fault.
         ValueError: the utterances are not those of the script; the caller is at fault.
     """
+    if script.task is Task.CONVERSATION:
+        return compose_conversation(plan, script, utterances, settings, seed)
     if script.task not in RECIPES:
         raise ValueError(f"{plan.id}: {script.task} is no full-duplex task, there is no scene to compose")
-    spoken = utterances_by_part(plan, script, utterances)
-    lines = {line.part: line.text for line in script.lines}
     clock = Clock(settings, seed, plan.id, SAMPLE_RATE_HZ)
+    spoken = {line.part: line for line in spoken_lines(plan, script, utterances, settings, seed)}
     draft = Draft()
     for step in RECIPES[script.task].steps:
-        pieces = spoken[step.part]
+        line = spoken[step.part]
         if isinstance(step, Say):
             start = _start_of_say(step, draft, clock)
         else:
-            start, draft = _make_room(step, draft, pieces, clock, spoken)
-        draft = _place_line(step, draft, pieces, start, lines[step.part], clock)
+            start, draft = _make_room(step, draft, line, clock, spoken[step.into])
+        draft = _place_line(step, draft, line, start, clock)
     return Scene(
         plan_id=plan.id,
         task=script.task,
@@ -68,35 +70,8 @@ def compose(
         placements=tuple(sorted(draft.placements, key=lambda placement: placement.start)),
         segments=draft.segments,
         events=tuple(sorted(draft.events, key=lambda event: event.start)),
+        floor=floor_holds(draft.placements),
     )
-
-
-def utterances_by_part(
-    plan: DialoguePlan, script: Script, utterances: tuple[Utterance, ...]
-) -> Mapping[Part, tuple[Utterance, ...]]:
-    """The pieces of each line, checked by id, number and sample rate.
-
-    Raises:
-        ValueError: an utterance is missing, superfluous, out of order or not 16 kHz.
-    """
-    expected: list[tuple[Part, str]] = []
-    for number, line in enumerate(script.lines, start=1):
-        pieces = line.text.count(BREAK_TAG) + 1
-        names = [f"{plan.id}/{number}.{k}" for k in range(1, pieces + 1)] if pieces > 1 else [f"{plan.id}/{number}"]
-        expected += [(line.part, name) for name in names]
-    wanted = [name for _, name in expected]
-    if [utterance.id for utterance in utterances] != wanted:
-        raise ValueError(
-            f"{plan.id}: script {script.script_id} needs the utterances {', '.join(wanted)}, "
-            f"not {', '.join(utterance.id for utterance in utterances)}"
-        )
-    for utterance in utterances:
-        if utterance.sample_rate != SAMPLE_RATE_HZ:
-            raise ValueError(f"{utterance.id}: has {utterance.sample_rate} Hz and scenes have {SAMPLE_RATE_HZ} Hz")
-    by_part: dict[Part, tuple[Utterance, ...]] = {}
-    for (part, _), utterance in zip(expected, utterances, strict=True):
-        by_part[part] = (*by_part.get(part, ()), utterance)
-    return by_part
 
 
 def _start_of_say(step: Say, draft: Draft, clock: Clock) -> int:
@@ -113,13 +88,7 @@ def _segment_clear(step: Step, draft: Draft, clock: Clock) -> int:
     return draft.segments[-1].stop + clock.samples(clock.settings.min_segment_gap_s)
 
 
-def _make_room(
-    step: Intrude,
-    draft: Draft,
-    pieces: tuple[Utterance, ...],
-    clock: Clock,
-    spoken: Mapping[Part, tuple[Utterance, ...]],
-) -> tuple[int, Draft]:
+def _make_room(step: Intrude, draft: Draft, line: SpokenLine, clock: Clock, into: SpokenLine) -> tuple[int, Draft]:
     """Where an intruding line starts, and the draft with its host cut if the line cuts it."""
     settings = clock.settings
     host = draft.host(step.into)
@@ -127,7 +96,7 @@ def _make_room(
     if step.cuts:
         needed = latency + clock.samples(settings.min_reply_unheard_s)
     else:
-        needed = sum(piece.num_samples for piece in pieces) + clock.samples(settings.min_reply_rest_s)
+        needed = sum(utterance.num_samples for utterance in line.utterances) + clock.samples(settings.min_reply_rest_s)
     earliest = max(host.start + clock.samples(settings.min_reply_heard_s), _segment_clear(step, draft, clock))
     latest = host.stop - needed
     if latest < earliest:
@@ -138,18 +107,19 @@ def _make_room(
         delay = settings.timing(step.delay)
         low = max(earliest, min(start, counted_from + clock.samples(delay.lower_s)))
         high = min(latest, max(start, counted_from + clock.samples(delay.upper_s)))
-        start = _at_phrase_end(start, low, high, host, spoken[step.into][-1], clock)
+        start = _at_phrase_end(start, low, high, host, into.utterances[-1], clock)
     if not step.cuts:
         return start, draft
-    return start, _cut(draft, host, spoken[step.into][-1], start, latency, clock)
+    return start, cut_short(draft, host, into.utterances[-1], line.number, start, latency, clock)
 
 
 def _refuse(step: Intrude, clock: Clock, host: Placement, needed: int, earliest: int) -> None:
     rate = clock.sample_rate
+    way_out = f"write a longer {step.into}" + ("" if step.cuts else f" or a shorter {step.part}")
     raise SceneImpossible(
         f"{clock.plan_id}: the {step.into} lasts {(host.stop - host.start) / rate:.2f} s; the {step.part} "
         f"may start {(earliest - host.start) / rate:.2f} s into it at the earliest and needs "
-        f"{needed / rate:.2f} s of it from there; write a longer {step.into} or a shorter {step.part}"
+        f"{needed / rate:.2f} s of it from there; {way_out}"
     )
 
 
@@ -161,63 +131,25 @@ def _at_phrase_end(drawn: int, low: int, high: int, host: Placement, reply: Utte
     return min(allowed, key=lambda end: abs(end - drawn), default=drawn)
 
 
-def _cut(draft: Draft, host: Placement, reply: Utterance, start: int, latency: int, clock: Clock) -> Draft:
-    """The reply goes on for the stop latency, fades at the end of it, and is silent."""
-    fade = clock.samples(clock.settings.fade_out_ms / 1000.0)
-    silent = start + latency
-    cut = Placement.model_validate(
-        {
-            **host.model_dump(),
-            "stop": silent,
-            "fade_out": fade,
-            "cut": True,
-            "heard_text": heard_text(reply, silent - fade - host.start),
-        }
-    )
-    stop = SceneEvent(
-        kind=EventKind.ASSISTANT_STOP,
-        channel=Channel.ASSISTANT,
-        start=silent - fade,
-        stop=silent,
-        latency=latency,
-    )
-    return draft.replacing(host, cut).adding(events=(stop,))
-
-
-def _place_line(step: Step, draft: Draft, pieces: tuple[Utterance, ...], start: int, text: str, clock: Clock) -> Draft:
-    """Place a line's pieces one after the other, with a drawn pause between them."""
-    placements: list[Placement] = []
-    pauses: list[SceneEvent] = []
-    position = start
-    for number, piece in enumerate(pieces):
-        if number:
-            resume = position + clock.draw("pause", step.part, number)
-            pauses.append(SceneEvent(kind=EventKind.PAUSE, channel=step.channel, start=position, stop=resume))
-            position = resume
-        placements.append(_placement(step, piece, position, clock.settings))
-        position += piece.num_samples
-    events = tuple(pauses)
+def _place_line(step: Step, draft: Draft, line: SpokenLine, start: int, clock: Clock) -> Draft:
+    """Place a line's pieces one after the other, with the drawn silences between them."""
+    level_db = clock.level_db(getattr(clock.settings, step.level), f"{step.level}/{step.part}") if step.level else 0.0
+    draft = place_pieces(draft, line, step.channel, start, level_db, clock, line.part)
+    stop = draft.stop_of(step.part)
+    events: tuple[SceneEvent, ...] = ()
     if step.event is not None:
-        events += (SceneEvent(kind=step.event, channel=step.channel, start=start, stop=position),)
+        target = draft.host(step.into).line if isinstance(step, Intrude) else None
+        events = (
+            SceneEvent(kind=step.event, channel=step.channel, start=start, stop=stop, line=line.number, target=target),
+        )
     segments: tuple[Segment, ...] = ()
     if step.channel is Channel.USER:
-        shown = re.sub(rf"\s*{re.escape(BREAK_TAG)}\s*", f" {BREAK_TAG} ", text).strip()
-        segments = (Segment(start=start, stop=position, text=shown, role=step.role, part=step.part),)
-    return draft.adding(tuple(placements), segments, events)
-
-
-def _placement(step: Step, piece: Utterance, start: int, settings: SceneSettings) -> Placement:
-    return Placement(
-        utterance_id=piece.id,
-        channel=step.channel,
-        role=step.role,
-        part=step.part,
-        start=start,
-        stop=start + piece.num_samples,
-        gain_db=getattr(settings, step.gain) if step.gain else 0.0,
-        planned_text=piece.text,
-        heard_text=piece.text,
-    )
+        segments = (
+            Segment(
+                line=line.number, start=start, stop=stop, text=shown_text(line.pieces), role=step.role, part=step.part
+            ),
+        )
+    return draft.adding(segments=segments, events=events)
 
 
 def _scene_stop(draft: Draft, clock: Clock) -> int:

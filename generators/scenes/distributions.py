@@ -123,6 +123,22 @@ class LogNormal(Record):
         return min(max((log_duration.cdf(math.log(x)) - below) / within, 0.0), 1.0)
 
 
+class DecibelRange(Record):
+    """Any level of ``[low_db, high_db)`` alike. In YAML: ``{low_db: -12, high_db: -6}``."""
+
+    low_db: float
+    high_db: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low_db > self.high_db:
+            raise ValueError(f"low_db {self.low_db} is above high_db {self.high_db}")
+        return self
+
+    def sample(self, generator: np.random.Generator) -> float:
+        return float(generator.uniform(self.low_db, self.high_db))
+
+
 #: In YAML: ``{kind: uniform, low_s: 1.0, high_s: 3.0}``.
 Distribution = Annotated[Fixed | Uniform | LogNormal, Field(discriminator="kind")]
 

@@ -16,8 +16,8 @@ from data_schemas.scene import EventKind
 from data_schemas.tasks import INTERRUPTION_TASKS, Channel, Part, Role, Task
 from generators.scenes.settings import Timing
 
-#: Which setting holds the level of a role that is not at full level.
-Gain = Literal["third_party_gain_db"]
+#: Which setting holds the levels of a role that is not at full level.
+Level = Literal["third_party_level"]
 
 
 class _Step(Record):
@@ -25,7 +25,7 @@ class _Step(Record):
 
     role: Role
     part: Part
-    gain: Gain | None = None  # None: as loud as it was spoken
+    level: Level | None = None  # None: as loud as it was spoken
     event: EventKind | None = None  # recorded over the whole line
 
     @property
@@ -116,7 +116,7 @@ THIRD_PARTY_BEFORE = Recipe(
             part=Part.ASIDE,
             after=None,
             gap="leading_silence",
-            gain="third_party_gain_db",
+            level="third_party_level",
             event=EventKind.THIRD_PARTY,
         ),
         Say(role=Role.USER, part=Part.QUERY, after=Part.ASIDE, gap="third_party_gap"),
@@ -134,7 +134,7 @@ THIRD_PARTY_AFTER = Recipe(
             part=Part.ASIDE,
             into=Part.REPLY,
             counted_from=Part.QUERY,
-            gain="third_party_gain_db",
+            level="third_party_level",
             event=EventKind.THIRD_PARTY,
         ),
     ),

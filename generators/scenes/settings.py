@@ -11,11 +11,16 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from data_schemas.base import Record
-from generators.scenes.distributions import Distribution, Fixed, LogNormal, Uniform
+from generators.scenes.conversation_settings import ConversationSettings
+from generators.scenes.distributions import DecibelRange, Distribution, Fixed, LogNormal, Uniform
+from generators.scenes.hesitation import HesitationSettings
+from generators.scenes.microphone.settings import MicrophoneSettings
 
 #: User pieces up to this far apart are merged by the challenge's get_timing.py (FORMATS.md B.6):
 #: annotated segments must lie farther apart, and a pause must be longer.
 USER_MERGE_GAP_S = 0.6
+#: What is said to be above a bound is above it by a millisecond: less could round to the same sample.
+LEAST_S = 0.001
 #: The shortest tail after the last segment that FORMATS.md B.6 accepts.
 MIN_TAIL_S = 5.0
 
@@ -48,34 +53,40 @@ class SceneSettings(Record):
     #: raised-cosine fade at the end of a cut reply: long enough not to click (CHOICE)
     fade_out_ms: float = Field(default=40.0, ge=0.0)
     #: annotated segments lie at least this far apart; more than 0.6 s or the consumer fuses them
-    min_segment_gap_s: float = Field(default=0.65, gt=USER_MERGE_GAP_S)
+    min_segment_gap_s: float = Field(default=0.65, ge=USER_MERGE_GAP_S + LEAST_S)
     #: nothing happens during a reply before this much of it was heard. CHOICE, above the 700 ms
     #: of speech that precede a backchannel (Ward & Tsukahara 2000)
-    min_reply_heard_s: float = Field(default=1.0, ge=0.0)
+    min_reply_heard_s: float = Field(default=1.0, ge=LEAST_S)
     #: an interruption cuts at least this much of the reply, else it interrupts nothing (CHOICE)
-    min_reply_unheard_s: float = Field(default=0.4, gt=0.0)
+    min_reply_unheard_s: float = Field(default=0.4, ge=LEAST_S)
     #: after a backchannel, an aside or a third party the same reply goes on this long (CHOICE)
     min_reply_rest_s: float = Field(default=0.5, gt=0.0)
     #: how far a backchannel may move to fall on the end of a phrase of the reply, where people put
     #: them (Ward & Tsukahara 2000); 0 leaves it where it was drawn (CHOICE)
     phrase_reach_s: float = Field(default=1.0, ge=0.0)
-    #: level of third-party speech at the user's microphone: inverse distance law for a bystander
-    #: at 2 m and a user at 0.7 m, 20 * log10(0.7 / 2) = -9.1 dB. Dry: the room is a later stage.
-    third_party_gain_db: float = Field(default=-9.0, ge=-40.0, le=0.0)
+    #: level of third-party speech at the microphone against the user's: inverse distance law for a bystander at
+    #: 1.4 to 2.8 m and a user at 0.7 m, 20 * log10(0.7 / 2.8) = -12 dB
+    third_party_level: DecibelRange = DecibelRange(low_db=-12.0, high_db=-6.0)
+
+    hesitation: HesitationSettings = HesitationSettings()
+    conversation: ConversationSettings = ConversationSettings()
+    microphone: MicrophoneSettings = MicrophoneSettings()
 
     @model_validator(mode="after")
     def _rules_of_the_format(self) -> Self:
         for name in ("query_to_event", "pause", "third_party_gap"):
             lower_s = getattr(self, name).lower_s
-            if lower_s <= USER_MERGE_GAP_S:
+            if lower_s < USER_MERGE_GAP_S + LEAST_S:
                 raise ValueError(
                     f"{name} may fall to {lower_s} s; the challenge's scripts merge speech that is up "
                     f"to {USER_MERGE_GAP_S} s apart, so start it above that"
                 )
         if self.tail.lower_s < MIN_TAIL_S:
             raise ValueError(f"tail must be at least {MIN_TAIL_S} s: a system under test answers in it")
-        if self.stop_latency.lower_s <= 0.0:
-            raise ValueError("stop_latency must be above 0 s: nobody stops before being interrupted")
+        if self.third_party_level.high_db > 0.0:
+            raise ValueError("third_party_level must not be above 0 dB: the user is nearer to the microphone")
+        if self.stop_latency.lower_s < LEAST_S:
+            raise ValueError("stop_latency must be at least 0.001 s: nobody stops before being interrupted")
         if self.fade_out_ms / 1000.0 > self.stop_latency.lower_s:
             raise ValueError("fade_out_ms must not be longer than the shortest stop_latency")
         return self

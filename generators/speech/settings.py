@@ -9,6 +9,9 @@ from generators.speech.casting import CastingSettings
 
 #: EBU R 128: programme loudness.
 DEFAULT_LUFS = -23.0
+#: What both engines can do without garbling.
+MIN_SPEED = 0.5
+MAX_SPEED = 2.0
 
 
 class SpeechSettings(Record):
@@ -24,6 +27,9 @@ class SpeechSettings(Record):
     #: challenge's scripts split a segment at more than 600 ms as its voice detector sees it (FORMATS.md B.6)
     max_inner_silence_ms: int = Field(default=400, ge=100, le=600)
     #: speaking rate relative to the voice's own
-    speed: float = Field(default=1.0, ge=0.5, le=2.0)
+    speed: float = Field(default=1.0, ge=MIN_SPEED, le=MAX_SPEED)
+    #: speaking rate before a hesitation relative to ``speed``, where the engine can. CHOICE: 1.0, since 0.9 lengthens
+    #: Kokoro's last syllable by 15 to 30 ms but lowers its pitch more, see `generators.speech.requests.unfinished`
+    hesitation_speed: float = Field(default=1.0, ge=MIN_SPEED, le=1.0)
     #: which voices are users and assistants of which split
     casting: CastingSettings = CastingSettings()

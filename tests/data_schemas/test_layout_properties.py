@@ -21,7 +21,7 @@ from data_schemas.layouts.track2_rows import Track2Row
 from data_schemas.layouts.writer import write_items
 from data_schemas.scene import Placement, Scene, Segment
 from data_schemas.script import Script, ScriptProvenance, ScriptTurn
-from data_schemas.tasks import TRACK2_TASKS, TURNS_OF_TASK, Channel, Language, Part, Role, Task
+from data_schemas.tasks import SUB_TASKS, TRACK1_TASKS, TURNS_OF_TASK, Channel, Language, Part, Role, Task
 from tests.support.scene_factory import make_plan, make_script, make_utterance, make_utterances
 
 RATE = 16_000
@@ -52,7 +52,7 @@ EXAMPLE: dict[str, Any] = {
 
 @st.composite
 def dialogues(draw: st.DrawFn) -> Item:
-    task = draw(st.sampled_from(sorted(TURNS_OF_TASK)))
+    task = draw(st.sampled_from(sorted(TRACK1_TASKS)))
     language = draw(st.sampled_from(list(Language)))
     turns = draw(st.sampled_from(TURNS_OF_TASK[task]))
     feelings = [Emotion.NEUTRAL] * turns
@@ -86,7 +86,7 @@ def dialogues(draw: st.DrawFn) -> Item:
 
 @st.composite
 def scenes(draw: st.DrawFn) -> Item:
-    task = draw(st.sampled_from(TRACK2_TASKS))
+    task = draw(st.sampled_from(SUB_TASKS))
     script = make_script(task, draw(st.sampled_from(list(Language))))
     plan = make_plan(script, index=draw(st.integers(1, 9999)))
     utterances = make_utterances(plan, script, lambda part, piece: RATE)
@@ -97,6 +97,7 @@ def scenes(draw: st.DrawFn) -> Item:
         placements.append(
             Placement(
                 utterance_id=one.id,
+                line=int(one.id.rsplit("/", 1)[1].split(".")[0]),
                 channel=Channel.ASSISTANT if one.role is Role.ASSISTANT else Channel.USER,
                 role=one.role,
                 part=one.part or Part.QUERY,
@@ -115,7 +116,7 @@ def scenes(draw: st.DrawFn) -> Item:
         num_samples=now + draw(st.integers(0, 10 * RATE)),
         placements=tuple(placements),
         segments=tuple(
-            Segment(start=p.start, stop=p.stop, text=draw(words), role=p.role, part=p.part)
+            Segment(line=p.line, start=p.start, stop=p.stop, text=draw(words), role=p.role, part=p.part)
             for p in placements
             if p.channel is Channel.USER
         ),

@@ -14,9 +14,11 @@ from data_schemas.layouts.base import Layout, inside
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts, layout
 from data_schemas.layouts.track1_rows import DIALOGUE_ID, SHORT_DIALOGUE_ID
 from data_schemas.layouts.track2 import FOLDER_OF_TASK, NO_CLEAN, SCENE_ID
+from data_schemas.layouts.track2_rows import assistant_segments, speech_segments
 from data_schemas.layouts.writer import write_items
 from data_schemas.scene import EventKind, Placement, Scene, SceneEvent, Segment
-from data_schemas.tasks import TRACK2_TASKS, Channel, Language, Part, Role, Task
+from data_schemas.tasks import SUB_TASKS, TRACK2_TASKS, Channel, Language, Part, Role, Task
+from data_schemas.utterance import WordTiming
 from tests.support.scene_factory import make_plan, make_script, make_utterance, make_utterances
 from tests.support.script_factory import make_trajectory
 
@@ -34,6 +36,11 @@ def track1_item(language: Language, index: int) -> Item:
     return Item(plan=plan, script=script, utterances=utterances)
 
 
+def line_number(utterance_id: str) -> int:
+    """``p/2.1`` is a piece of line 2."""
+    return int(utterance_id.rsplit("/", 1)[1].split(".", maxsplit=1)[0])
+
+
 def track2_item(task: Task, language: Language) -> Item:
     script = make_script(task, language)
     plan = make_plan(script, plan_id=f"p-{task}-{language}", index=7)
@@ -41,6 +48,7 @@ def track2_item(task: Task, language: Language) -> Item:
     placements = tuple(
         Placement(
             utterance_id=one.id,
+            line=line_number(one.id),
             channel=Channel.ASSISTANT if one.role is Role.ASSISTANT else Channel.USER,
             role=one.role,
             part=one.part or Part.QUERY,
@@ -52,7 +60,7 @@ def track2_item(task: Task, language: Language) -> Item:
         for position, one in enumerate(utterances)
     )
     segments = tuple(
-        Segment(start=p.start, stop=p.stop, text=p.planned_text, role=p.role, part=p.part)
+        Segment(line=p.line, start=p.start, stop=p.stop, text=p.planned_text, role=p.role, part=p.part)
         for p in placements
         if p.channel is Channel.USER
     )
@@ -88,7 +96,7 @@ def write(root: Path, name: str, items: list[Item]) -> Written:
 @pytest.fixture(params=["track1-seed", "track1-later", "track2"])
 def written(request: pytest.FixtureRequest, tmp_path: Path) -> Written:
     if request.param == "track2":
-        items = [track2_item(task, language) for task in TRACK2_TASKS for language in Language]
+        items = [track2_item(task, language) for task in SUB_TASKS for language in Language]
     else:
         items = [track1_item(language, index) for language in Language for index in (2, 1)]
     return write(tmp_path / "根", request.param, items)
@@ -177,9 +185,63 @@ def test_seed_and_later_places() -> None:
     assert later == "HD-Track1/HD-Track1-dev/HD-Track1-dev-en/task1/task1_3_en_0001_0003_1.wav"
 
 
-def test_nine_sub_tasks_have_ten_folders() -> None:
+def test_nine_sub_tasks_have_ten_folders_and_conversations_one() -> None:
     assert set(FOLDER_OF_TASK) == set(TRACK2_TASKS)
-    assert len(set(FOLDER_OF_TASK.values())) == 10
+    assert len(set(FOLDER_OF_TASK.values())) == 11
+
+
+def told(item: Item, *words: tuple[str, int, int], only: int | None = None) -> Item:
+    """The item with these words in every utterance (or in number ``only``)."""
+    timings = tuple(WordTiming(text=text, start=start, stop=stop) for text, start, stop in words)
+    known = tuple(
+        one.model_copy(update={"words": timings}) if only in (None, place) else one
+        for place, one in enumerate(item.utterances)
+    )
+    return item.model_copy(update={"utterances": known})
+
+
+def test_words_are_in_scene_seconds_and_pieces_of_a_line_follow_each_other() -> None:
+    item = told(track2_item(Task.PAUSE, Language.EN), ("go", 1, 801), ("now", 801, 1600))
+    (segment,), (reply,) = speech_segments(one_segment(item)), assistant_segments(item)
+    assert segment.words is not None and reply.words is not None
+    assert [(word.text, word.start * 16_000, word.stop * 16_000) for word in segment.words] == [
+        ("go", 1, 801),
+        ("now", 801, 1600),
+        ("go", 20_002, 20_802),
+        ("now", 20_802, 21_601),
+    ]
+    assert [word.start * 16_000 for word in reply.words] == [40_003, 40_803]
+
+
+def one_segment(item: Item) -> Item:
+    """A paused query is one segment over both pieces."""
+    assert item.scene is not None
+    first, last = item.scene.segments
+    whole = first.model_copy(update={"stop": last.stop})
+    return item.model_copy(update={"scene": item.scene.model_copy(update={"segments": (whole,)})})
+
+
+def test_where_one_piece_has_no_word_times_the_line_has_none() -> None:
+    item = told(track2_item(Task.PAUSE, Language.EN), ("go", 1, 801), only=1)
+    assert [segment.words for segment in speech_segments(one_segment(item))] == [None]
+    assert [segment.words for segment in assistant_segments(item)] == [None]
+
+
+@pytest.mark.parametrize(("length", "fade", "heard"), [(1600, 0, 2), (1500, 0, 1), (850, 50, 1), (850, 51, 0)])
+def test_of_a_cut_reply_only_words_that_ended_before_the_fade(length: int, fade: int, heard: int) -> None:
+    item = told(track2_item(Task.FOLLOW_UP, Language.EN), ("go", 1, 800), ("now", 800, 1600))
+    assert item.scene is not None
+    placements = tuple(
+        one.model_copy(update={"stop": one.start + length, "fade_out": fade, "cut": True})
+        if one.part is Part.REPLY
+        else one
+        for one in item.scene.placements
+    )
+    cut = item.model_copy(update={"scene": item.scene.model_copy(update={"placements": placements})})
+    first, second = assistant_segments(cut)
+    assert first.words is not None and second.words is not None
+    assert (len(first.words), len(second.words)) == (heard, 2)
+    assert all(word.stop <= first.xmax for word in first.words)
 
 
 def test_row_times_are_exact_to_the_sample() -> None:

@@ -93,6 +93,21 @@ def test_unknown_tags_are_refused(tag: str) -> None:
         Script.model_validate(raw)
 
 
+@pytest.mark.parametrize(
+    ("texts", "reason"),
+    [
+        ({"query": "我想去西安", "reply": "好的 [break] 去吧"}, "stands in the query"),
+        ({"query": "我想 [break] 去西安", "reply": "好的 [break] 去吧"}, "stands in the query"),
+        ({"query": "[break] 我想去西安"}, "stands between words"),
+        ({"query": "我想去西安 [break] "}, "stands between words"),
+        ({"query": "我想 [break] [sigh] [break] 去西安"}, "stands between words"),
+    ],
+)
+def test_a_pause_stands_between_words_of_the_query(texts: dict[str, str], reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        make_script(Task.PAUSE, Language.ZH, **texts)
+
+
 @given(st.lists(st.sampled_from(["[sigh]", "你好", "well", "，", "[laughter]"]), max_size=8))
 def test_stripping_leaves_no_tag(parts: list[str]) -> None:
     text = " ".join(parts)

@@ -28,6 +28,7 @@ QUOTAS: tuple[dict[str, Any], ...] = (
     {"task": "recognition", "languages": ["zh", "en"], "splits": ["train"], "turns": [1], "count": 2},
     {"task": "empathy", "languages": ["zh"], "splits": ["dev"], "turns": [3], "count": 1},
     {"task": "pause", "languages": ["en"], "splits": ["dev"], "count": 2},
+    {"task": "conversation", "languages": ["zh", "en"], "splits": ["train"], "turns": [3], "count": 2},
 )
 PAIRS: dict[str, Any] = {"pairs": [{"user": "writer", "assistant": "other"}], "cross_share": 1.0}
 NOWHERE = "http://127.0.0.1:9/v1"

@@ -17,7 +17,7 @@ import pytest
 from data_schemas.plan import Place
 from data_schemas.randomness import named_generator, named_seed
 from data_schemas.script import Script
-from data_schemas.tasks import Language, Task
+from data_schemas.tasks import Language, Part, Task
 from flows.config import BuildConfig
 from flows.script_report import ScriptReport, ScriptUsage
 from flows.script_spool import QUARANTINE_FILE
@@ -164,6 +164,35 @@ def test_a_pair_of_models_hears_the_reasons_too(server: LlmServer, tmp_path: Pat
         assert {turn.response_model for turn in script.turns} == {"other-model"}
     rewritten = [body for body in server.seen.bodies if "【意见】" in body["messages"][0]["content"]]
     assert len(rewritten) == 2 * 3 * 2
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_conversation_is_sent_back_with_the_number_of_the_line(
+    server: LlmServer, tmp_path: Path, language: str
+) -> None:
+    """Every first version has a reply that is over before the user has barged in; the second has not."""
+    quotas = ({"task": "conversation", "languages": [language], "splits": ["train"], "turns": [3], "count": 3},)
+    config = llm_config(tmp_path, server.base_url, quotas, planning={"barge_in_share": 1.0})
+    replies = {
+        order.id: next(n for n, line in enumerate(order.outline.lines, 1) if line.part is Part.REPLY)
+        for order in orders_of(config)
+    }
+    first, second = stages(config, "write-1"), stages(config, "write-2")
+
+    def be_short(body: Body, found: dict[str, Any]) -> None:
+        if order := first.get(body["seed"]):
+            found[f"line_{replies[order]}"] = {"zh": "好啊。", "en": "Oh yes."}[language]
+
+    server.answer = but(planned(config), be_short)
+    run = Run(config)
+    assert run.report.accepted == 3
+    for script in run.scripts:
+        assert script.provenance.attempts == 2
+        assert sum(line.part is Part.INTERRUPTION for line in script.lines) == 2
+    notes = {second[b["seed"]]: b["messages"][-1]["content"] for b in server.seen.bodies if b["seed"] in second}
+    assert len(notes) == 3
+    for order, note in notes.items():
+        assert f"line {replies[order]} (reply): takes about" in note
 
 
 # -- a model as a judge ------------------------------------------------------------------------------

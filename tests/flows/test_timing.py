@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from rich.console import Console
@@ -13,14 +14,18 @@ from rich.console import Console
 from data_schemas.audio import SAMPLE_RATE_HZ
 from data_schemas.randomness import named_generator
 from data_schemas.scene import Scene
-from data_schemas.tasks import TRACK2_TASKS, Language, Part, Task
+from data_schemas.tasks import SUB_TASKS, Language, Part, Task
 from flows.config import load_config
 from flows.errors import ConfigError, HumdialError
-from flows.timing import BINS, SHIFTS, timing_fit_command, timing_report
+from flows.timing import BINS, OF_CONVERSATION, SHIFTS, timing_report
+from flows.timing_distance import STATED, Excess, exceeded
+from flows.timing_fit import timing_fit_command
 from generators.scenes.composer import compose
-from generators.scenes.distributions import LogNormal, Uniform
+from generators.scenes.conversation_settings import ConversationSettings
+from generators.scenes.distributions import Fixed, LogNormal, Uniform
 from generators.scenes.settings import SceneSettings
 from tests.support.builds import draft_config
+from tests.support.conversation_factory import make_conversation
 from tests.support.scene_factory import make_plan, make_script, make_utterances
 
 SEED = 11
@@ -28,7 +33,7 @@ SCENES = 300
 
 
 def composed(
-    count: int = SCENES, settings: SceneSettings | None = None, tasks: tuple[Task, ...] = TRACK2_TASKS
+    count: int = SCENES, settings: SceneSettings | None = None, tasks: tuple[Task, ...] = SUB_TASKS
 ) -> Iterator[Scene]:
     for number in range(count):
         script = make_script(tasks[number % len(tasks)], list(Language)[number // len(tasks) % 2])
@@ -48,8 +53,13 @@ def test_300_scenes_are_as_far_from_their_targets_as_chance_and_the_rules_allow(
     report = timing_report(composed(), seed=SEED)
     assert report == timing_report(composed(), seed=SEED)
     assert report.scenes == SCENES
-    assert [each.name for each in report.durations] == list(BINS) == list(SHIFTS)
+    assert [each.name for each in report.durations] == list(BINS) == list(SHIFTS) == list(STATED)
+    assert exceeded(report) == ()
+    assert report.overlaps.n == 0 and report.overlaps.share is None
     for each in report.durations:
+        if each.name in OF_CONVERSATION:
+            assert each.n == 0
+            continue
         assert each.n > 0 and sum(each.histogram) + each.above == each.n
         assert sum(each.expected) == pytest.approx(each.n, abs=0.2)
     for name in ("leading_silence", "floor_transfer", "stop_latency", "pause", "third_party_gap"):
@@ -82,6 +92,81 @@ def test_what_the_composer_shifts_is_reported_as_it_came_out() -> None:
 def test_without_scenes_the_report_is_empty() -> None:
     report = timing_report(())
     assert report.scenes == 0 and all(each.n == 0 for each in report.durations)
+
+
+#: Lines of conversations by their letters, see `tests.support.conversation_factory`.
+ORDERS = ("qlrbirqr", "qrqrqr", "qrqlrbir", "qrirqr", "qrbbqlr", "qlrbqrb")
+
+
+def conversations(count: int, settings: SceneSettings | None = None) -> Iterator[Scene]:
+    """Half Chinese and half English, queries of 2 to 7 s and replies of 5 to 14 s."""
+    seconds = {
+        Part.QUERY: (2.0, 7.0),
+        Part.REPLY: (5.0, 14.0),
+        Part.INTERRUPTION: (1.0, 4.0),
+        Part.BACKCHANNEL: (0.3, 0.7),
+    }
+    for number in range(count):
+        script = make_conversation(list(Language)[number // len(ORDERS) % 2], ORDERS[number % len(ORDERS)])
+        plan = make_plan(script, plan_id=f"c{number}", index=number + 1)
+        generator = named_generator(1, f"c{number}", "lengths")
+
+        def samples_of(part: Part, piece: int, generator: np.random.Generator = generator) -> int:
+            return round(generator.uniform(*seconds[part]) * SAMPLE_RATE_HZ)
+
+        yield compose(plan, script, make_utterances(plan, script, samples_of), settings or SceneSettings(), SEED)
+
+
+def test_1000_conversations_keep_the_stated_distances() -> None:
+    report = timing_report(conversations(1000), seed=SEED)
+    assert exceeded(report) == ()
+    for each in report.durations:
+        of_sub_tasks = each.name in ("query_to_event", "pause", "third_party_gap", "tail")
+        assert (each.n == 0) == of_sub_tasks, each.name
+        assert each.outside == 0, each.name
+        if STATED[each.name].chance and each.n and each.name != "conversation_tail":
+            assert each.moved == 0, each.name
+    for name, most in (("overlap", 0.05), ("barge_in", 0.5), ("talk_over", 0.6), ("floor_transfer", 0.05)):
+        each = report.duration(name)
+        assert each.moved is not None and each.moved <= most * each.n, name
+    assert report.overlaps.n > 3000 and report.overlaps.target == 0.35
+    assert report.overlaps.share == pytest.approx(0.35, abs=0.03)
+
+
+def test_distances_beyond_the_stated_ones_are_named() -> None:
+    # composed with other settings than it is compared with
+    late = SceneSettings(
+        floor_transfer=Uniform(low_s=0.5, high_s=2.0),
+        stop_latency=Uniform(low_s=0.6, high_s=0.64),
+        conversation=ConversationSettings(
+            overlap_share=0.5,
+            overlap=Uniform(low_s=0.5, high_s=1.0),
+            barge_in=Uniform(low_s=4.0, high_s=4.5),
+            backchannel_delay=Uniform(low_s=0.4, high_s=0.7),
+            talk_over=Uniform(low_s=1.2, high_s=1.21),
+            tail=Fixed(value_s=0.5),
+        ),
+    )
+    found = exceeded(timing_report(conversations(150, late)))
+    assert {(each.name, each.measure) for each in found} == {
+        ("floor_transfer", "wasserstein_s"),
+        ("stop_latency", "ks"),
+        ("overlap", "wasserstein_s"),
+        ("barge_in", "wasserstein_s"),
+        ("backchannel_delay", "ks"),
+        ("talk_over", "wasserstein_s"),
+        ("conversation_tail", "ks"),
+        ("overlap_share", "share"),
+    }
+    assert all(isinstance(each, Excess) and each.value > each.bound for each in found)
+
+
+def test_the_draws_of_a_conversation_are_repeated_by_line_and_with_the_right_seed_only() -> None:
+    scenes = list(conversations(60))
+    right, wrong = timing_report(scenes, seed=SEED), timing_report(scenes, seed=SEED + 1)
+    for name in ("leading_silence", "floor_transfer", "stop_latency", "backchannel_delay"):
+        assert right.duration(name).moved == 0 and wrong.duration(name).moved == right.duration(name).n > 0
+    assert timing_report(scenes).duration("overlap").moved is None
 
 
 def corpus(path: Path, turns: int = 400) -> Path:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from data_schemas.base import dump_json
 from data_schemas.chat import ChatAnswer, ChatRequest, Usage
+from data_schemas.conversation import hosts
 from data_schemas.plan import Outline, Place
 from data_schemas.script import ScriptProvenance
-from data_schemas.tasks import LINES_OF_TASK, TURNS_OF_TASK, Language, Role, Task, Track
+from data_schemas.tasks import LINES_OF_TASK, SUB_TASKS, TURNS_OF_TASK, Language, Part, Role, Task
 from generators.plans.drawn import DrawnOutlines
 from generators.plans.settings import PlanningSettings
 from generators.scripts.llm.answer_shape import UnreadableAnswer, script_from, script_schema, texts_of, tidy
@@ -22,6 +23,7 @@ from generators.scripts.llm.llm_writer import LlmWriter, Order
 from generators.scripts.llm.plan_text import emotions_to_name
 from generators.scripts.llm.prompts import WHOLE_SCRIPT_PROMPTS, load_example, load_words, prompt_name, prompt_version
 from generators.scripts.settings import LlmSettings
+from tests.support.llm_answers import noise_answer
 from validators.scripts.rules import judge_script
 from validators.thresholds import Thresholds
 
@@ -29,6 +31,7 @@ EXAMPLES = [(name, language) for name in WHOLE_SCRIPT_PROMPTS for language in La
 PLACES = [
     Place(task, language, turns) for task in Task for language in Language for turns in TURNS_OF_TASK.get(task, (1,))
 ]
+INTERRUPTION = Part.INTERRUPTION
 PROVENANCE = ScriptProvenance(writer="llm", author="llm", version="0")
 
 
@@ -219,9 +222,71 @@ def test_conflict_items_keep_both_emotions() -> None:
     assert script.turns[0].text_emotion is not script.turns[0].emotion
 
 
+@pytest.mark.parametrize("language", Language)
+@given(turns=st.sampled_from(TURNS_OF_TASK[Task.CONVERSATION]), ordinal=st.integers(0, 5000))
+@settings(max_examples=40, deadline=None)
+def test_a_conversation_is_asked_for_and_read_line_by_line(language: Language, turns: int, ordinal: int) -> None:
+    outline = OUTLINES.draw(Task.CONVERSATION, language, turns, ordinal)
+    order = Order(id="x", outline=outline)
+    request = WRITER.whole_script_request(order, 1, "", "", "a")
+    assert list(request.json_schema["properties"]) == [f"line_{n}" for n in range(1, len(outline.lines) + 1)]
+    told = request.messages[-1].content.splitlines()
+    into = hosts(outline.lines)
+    for number, host in enumerate(into, start=1):
+        (line,) = [text for text in told if text.startswith(f"line_{number}{'，' if language is Language.ZH else ','}")]
+        expected = {number, *([host] if host else []), *(n for n, other in enumerate(into, 1) if other == number)}
+        assert {int(found) for found in re.findall(r"line_(\d+)", line)} == expected
+        cut = [n for n, other in enumerate(into, 1) if other == number and outline.lines[n - 1].part is INTERRUPTION]
+        says_so = re.search(r"会被 line_(\d+) 打断|Cut off by line_(\d+)", line)
+        assert (says_so is not None) == bool(cut)
+        assert says_so is None or next(filter(None, says_so.groups())) == str(cut[0])
+    draft = asyncio.run(WRITER.write(order, 1, "", "", Spoken(outline)))
+    assert draft.script is not None, draft.problem
+    assert draft.script.planned_lines == outline.lines
+    assert draft.script.outline() == outline.model_copy(update={"script_id": "x"})
+    assert judge_script(draft.script, Thresholds()) == ()
+
+
+class Spoken:
+    """Answers with noise that keeps the rules."""
+
+    def __init__(self, outline: Outline) -> None:
+        self._outline = outline
+
+    async def __call__(self, request: ChatRequest) -> ChatAnswer:
+        body = {
+            "seed": request.seed,
+            "messages": [message.model_dump() for message in request.messages],
+            "response_format": {"json_schema": {"schema": request.json_schema}},
+        }
+        return ChatAnswer(text=noise_answer(body, self._outline), finish_reason="stop", model=request.model)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_an_answer_of_too_few_or_unnumbered_lines_is_named_by_its_key(language: Language) -> None:
+    example = load_example("conversation", language)
+    schema = script_schema(example.outline)
+    last = f"line_{len(example.outline.lines)}"
+    with pytest.raises(UnreadableAnswer, match=f"{last} is missing"):
+        texts_of({key: text for key, text in example.answer.items() if key != last}, schema)
+    with pytest.raises(UnreadableAnswer, match="line_1 is missing"):
+        texts_of({"query": "好", "reply": "ok"}, schema)
+    with pytest.raises(UnreadableAnswer, match="line_2 must be a text"):
+        texts_of(example.answer | {"line_2": {"reply": "ok"}}, schema)
+    paused = example.answer | {"line_1": "我想 [break] 问一句"}
+    with pytest.raises(UnreadableAnswer, match="pause"):
+        script_from(example.outline, "x", texts_of(paused, schema), PROVENANCE, ("m", "m"))
+
+
+def test_pairs_of_models_write_no_conversations() -> None:
+    writer, outlines = make_writer(cross_share=1.0, pairs=[{"user": "a", "assistant": "b"}])
+    outline = outlines.draw(Task.CONVERSATION, Language.ZH, 3, 0)
+    assert not any(writer.team(Order(id=f"{n}", outline=outline)).is_pair for n in range(200))
+
+
 def test_full_duplex_lines_stand_in_order_with_their_model() -> None:
-    for task in Task:
-        if task.track is Track.DUPLEX and task is not Task.PAUSE:
+    for task in SUB_TASKS:
+        if task is not Task.PAUSE:
             outline = OUTLINES.draw(task, Language.EN, 1, 0)
             answer = {part.value: f"the {part.value}" for _, part in LINES_OF_TASK[task]}
             script = script_from(outline, "x", answer, PROVENANCE, ("m", "m"))

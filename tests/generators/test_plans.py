@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from data_schemas.base import RecordError
+from data_schemas.conversation import PlannedLine, check_conversation, conversation_turns, hosts
 from data_schemas.emotions import DEEPDIALOGUE, Emotion
 from data_schemas.plan import QUESTION_TASKS, DialoguePlan, Outline, QuotaCell, check_trajectory
 from data_schemas.script import Script
 from data_schemas.speakers import Gender, Speaker
-from data_schemas.tasks import TRACK1_TASKS, TURNS_OF_TASK, Language, Role, Split, Task, Track
+from data_schemas.tasks import TRACK1_TASKS, TURNS_OF_TASK, Language, Part, Role, Split, Task, Track
+from generators.plans.conversation_lines import draw_lines
 from generators.plans.describe import describe
 from generators.plans.drawn import EVENT_SETS_THE_SCENE, DrawnOutlines
 from generators.plans.outlines import ScriptOutlines
@@ -21,6 +23,9 @@ from generators.plans.planner import MAX_INDEX, THIRD_PARTY_TASKS, plan_items
 from generators.plans.quotas import SPLITS_OF_TASK, QuotaImpossible, QuotaSpec, expand
 from generators.plans.settings import PlanningSettings
 from generators.plans.trajectories import EventKind, load_transitions, trajectory_kinds
+from generators.plans.walks import Walks
+from generators.scripts.packs import load_packs
+from generators.scripts.settings import ScriptSettings
 from tests.support.catalogue_factory import write_catalogue
 from tests.support.script_factory import make_trajectory
 
@@ -455,3 +460,90 @@ def test_an_outline_reads_well(source: DrawnOutlines) -> None:
     assert "turn 1" in plain
     voices = [describe(source.draw(Task.RECOGNITION, Language.ZH, 1, ordinal)) for ordinal in range(20)]
     assert sum("words say" in voice for voice in voices) == 4
+
+
+@given(
+    turns=st.sampled_from(TURNS_OF_TASK[Task.CONVERSATION]),
+    seed=SEEDS,
+    ordinal=ORDINALS,
+    shares=st.tuples(*[st.floats(0.0, 1.0)] * 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_drawn_lines_are_a_conversation(
+    turns: int, seed: int, ordinal: int, shares: tuple[float, float, float]
+) -> None:
+    names = ("barge_in_share", "user_backchannel_share", "assistant_backchannel_share")
+    planning = PlanningSettings.model_validate(dict(zip(names, shares, strict=True)))
+    lines = draw_lines(turns, planning, Walks(seed), "conversation", ordinal)
+    check_conversation(lines)
+    assert conversation_turns(lines) == turns
+    guests = Counter(host for host in hosts(lines) if host is not None)
+    assert all(guests[host] <= 2 for host in guests), "at most two lines fall into one"
+    for number, line in enumerate(lines, start=1):
+        if line == PlannedLine(role=Role.ASSISTANT, part=Part.BACKCHANNEL):
+            assert lines[number - 2].part is Part.QUERY
+    if shares[0] == 0.0:
+        assert all(line.part is not Part.INTERRUPTION for line in lines)
+    if shares[0] == 1.0:
+        assert sum(line.part is Part.QUERY for line in lines) == 1
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_drawn_conversation_has_its_lines(
+    source: DrawnOutlines, planning: PlanningSettings, language: Language
+) -> None:
+    for turns in TURNS_OF_TASK[Task.CONVERSATION]:
+        for ordinal in range(5):
+            outline = source.draw(Task.CONVERSATION, language, turns, ordinal)
+            expected = draw_lines(turns, planning, Walks(7), f"conversation/{language}/{turns}", ordinal)
+            assert outline.lines == expected
+            assert outline.brief is not None
+            assert outline.brief.cue is not None
+            assert describe(outline).count("line ") >= len(expected)
+
+
+@pytest.mark.parametrize("turns", TURNS_OF_TASK[Task.CONVERSATION])
+def test_the_shares_of_a_conversation_are_met(turns: int) -> None:
+    shares = PlanningSettings(barge_in_share=0.3, user_backchannel_share=0.65, assistant_backchannel_share=0.15)
+    walks = Walks(3)
+    outlines = [draw_lines(turns, shares, walks, "conversation", ordinal) for ordinal in range(1000)]
+    assert all(lines[0].part is Part.QUERY for lines in outlines)
+    parts = Counter((line.role, line.part) for lines in outlines for line in lines)
+    assert parts[Role.USER, Part.INTERRUPTION] == round(0.3 * 1000 * (turns - 1))
+    assert parts[Role.ASSISTANT, Part.REPLY] == 1000 * turns
+    into = [
+        (line.role, lines[host - 1].part, host, ordinal)
+        for ordinal, lines in enumerate(outlines)
+        for line, host in zip(lines, hosts(lines), strict=True)
+        if line.part is Part.BACKCHANNEL and host is not None
+    ]
+    agreed = {(ordinal, host) for role, _, host, ordinal in into if role is Role.USER}
+    assert len(agreed) == 650 * turns
+    heard = [place for role, part, *place in into if role is Role.ASSISTANT and part is Part.QUERY]
+    queries = parts[Role.USER, Part.QUERY]
+    assert len(heard) == pytest.approx(0.15 * queries, rel=0.15)
+    assert len(set(outlines)) > turns, "the orders of lines vary"
+
+
+def test_a_conversation_has_two_to_six_turns(source: DrawnOutlines) -> None:
+    for turns in (1, 7):
+        with pytest.raises(ValueError, match="turns of the user"):
+            source.draw(Task.CONVERSATION, Language.ZH, turns, 0)
+
+
+@pytest.mark.parametrize("field", ["barge_in_share", "user_backchannel_share", "assistant_backchannel_share"])
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_shares_lie_between_none_and_all(field: str, share: float) -> None:
+    with pytest.raises(ValidationError, match=field):
+        PlanningSettings.model_validate({field: share})
+
+
+def test_conversations_are_planned_from_the_pack() -> None:
+    spec = QuotaSpec(task=Task.CONVERSATION, languages=tuple(Language), splits=(Split.TRAIN,), turns=(2, 3, 4), count=2)
+    pack = load_packs(ScriptSettings(), Path.cwd())
+    plans = plan_items(expand((spec,)), ScriptOutlines(pack, 5), cast(), 5, round=0, first_index={})
+    assert Counter((plan.language, plan.cell.turns) for plan in plans) == {
+        (language, turns): 2 for language in Language for turns in (2, 3, 4)
+    }
+    assert len({plan.id for plan in plans}) == len(plans)
+    assert all(conversation_turns(plan.outline.lines) == plan.cell.turns for plan in plans)

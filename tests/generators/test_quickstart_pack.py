@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from data_schemas.conversation import conversation_turns
 from data_schemas.plan import QUESTION_TASKS
 from data_schemas.script import Script
 from data_schemas.tags import strip_tags, tags_in
-from data_schemas.tasks import TRACK1_TASKS, TRACK2_TASKS, TURNS_OF_TASK, Language, Part, Task
+from data_schemas.tasks import SUB_TASKS, TRACK1_TASKS, TURNS_OF_TASK, Language, Part, Role, Task
 from generators.scripts.packs import load_packs
 from generators.scripts.settings import ScriptSettings
 from validators.scripts.near_duplicates import NearDuplicates
@@ -23,7 +24,7 @@ SINGLE_TURN = 8
 DIALOGUES_PER_TURNS = 6
 SCENES_PER_SUB_TASK = 4
 #: third party before and after are one sub-task of the nine, split in two folders
-SUB_TASKS = [(task,) for task in TRACK2_TASKS if not task.startswith("third_party")] + [
+SUB_TASKS = [(task,) for task in SUB_TASKS if not task.startswith("third_party")] + [
     (Task.THIRD_PARTY_BEFORE, Task.THIRD_PARTY_AFTER)
 ]
 #: Share of common word or character runs above which two scripts tell a story in the same words.
@@ -108,7 +109,7 @@ def shingles(script: Script) -> frozenset[tuple[str, ...]]:
 
 def test_replies_that_are_spoken_into_are_long_enough(pack: tuple[Script, ...]) -> None:
     hosts: dict[Task, Part] = {
-        task: Part.REPLY for task in TRACK2_TASKS if task not in (Task.PAUSE, Task.THIRD_PARTY_BEFORE)
+        task: Part.REPLY for task in SUB_TASKS if task not in (Task.PAUSE, Task.THIRD_PARTY_BEFORE)
     }
     hosts[Task.SPEECH_TO_OTHERS] = Part.SECOND_REPLY
     for script in pack:
@@ -116,3 +117,18 @@ def test_replies_that_are_spoken_into_are_long_enough(pack: tuple[Script, ...]) 
             if hosts.get(script.task) is line.part:
                 least = LONGEST_EVENT_S * CHARACTERS_PER_SECOND[script.language]
                 assert len(strip_tags(line.text)) >= least, (script.script_id, len(line.text), least)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_conversations_cover_what_a_conversation_can_be(pack: tuple[Script, ...], language: Language) -> None:
+    talks = [one for one in pack if one.task is Task.CONVERSATION and one.language is language]
+    assert [one.script_id for one in talks] == [f"{language}-conversation-{number:02d}" for number in range(1, 9)]
+    assert len({one.domain for one in talks}) == len(talks)
+    lengths = Counter(conversation_turns(one.planned_lines) for one in talks)
+    assert all(lengths[turns] >= 2 for turns in (2, 3, 4)), "a quota of two for each of 2, 3 and 4 turns fits"
+    assert lengths[5] >= 1
+    kinds = Counter((line.role, line.part) for one in talks for line in one.lines)
+    assert kinds[Role.USER, Part.INTERRUPTION] >= 8
+    assert kinds[Role.USER, Part.BACKCHANNEL] >= 6
+    assert kinds[Role.ASSISTANT, Part.BACKCHANNEL] >= 2
+    assert any(all(line.part is not Part.INTERRUPTION for line in one.lines) for one in talks), "plain turns too"

@@ -15,7 +15,7 @@ from data_schemas.script import Script
 from data_schemas.tasks import (
     INTERRUPTION_TASKS,
     LINES_OF_TASK,
-    TRACK2_TASKS,
+    SUB_TASKS,
     Channel,
     Language,
     Part,
@@ -25,6 +25,7 @@ from data_schemas.tasks import (
 from data_schemas.utterance import Utterance
 from generators.scenes.composer import SceneImpossible, compose
 from generators.scenes.distributions import Fixed, Uniform
+from generators.scenes.hesitation import HesitationSettings
 from generators.scenes.recipes import RECIPES, Intrude
 from generators.scenes.settings import USER_MERGE_GAP_S, SceneSettings
 from tests.support.scene_factory import make_plan, make_script, make_utterances
@@ -32,13 +33,14 @@ from tests.support.script_factory import make_trajectory
 
 RATE = SAMPLE_RATE_HZ
 DEFAULTS = SceneSettings()
+NO_FILLERS = SceneSettings(hesitation=HesitationSettings(fillers="off"))
 CONTINUED = {Task.BACKCHANNEL, Task.THIRD_PARTY_AFTER, Task.SPEECH_TO_OTHERS}
 
 #: Lengths in samples: half the shortest word up to much longer than any reply, and off every grid.
 lengths = st.fixed_dictionaries(
     {part: st.integers(1, 30 * RATE) if part is Part.INTERRUPTION else st.integers(800, 20 * RATE) for part in Part}
 )
-tasks = st.sampled_from(TRACK2_TASKS)
+tasks = st.sampled_from(SUB_TASKS)
 languages = st.sampled_from(list(Language))
 seeds = st.integers(0, 2**31 - 1)
 
@@ -218,7 +220,7 @@ def test_a_query_with_pauses_is_one_segment(seed: int, language: Language, piece
     query = " [break] ".join(["嗯我想去", "那个西安", "玩几天", "行吗"][:pieces])
     if language is Language.EN:
         query = " [break] ".join(["I want", "um, to go", "to Xi'an", "please"][:pieces])
-    scene, script, utterances = build(Task.PAUSE, seconds_of(query=1.3), seed, language, query=query)
+    scene, script, utterances = build(Task.PAUSE, seconds_of(query=1.3), seed, language, NO_FILLERS, query=query)
     check_rules(scene, script, utterances)
     (segment,) = scene.segments
     assert segment.text == query and segment.text.count(" [break] ") == pieces - 1
@@ -241,7 +243,8 @@ def test_third_party_comes_first_1_to_3_s_before_the_request_and_is_quieter() ->
     assert (aside.role, query.role) == (Role.THIRD_PARTY, Role.USER)
     assert 1.0 <= (query.start - aside.stop) / RATE <= 3.0
     gains = {each.role: each.gain_db for each in scene.placements}
-    assert gains == {Role.THIRD_PARTY: -9.0, Role.USER: 0.0, Role.ASSISTANT: 0.0}
+    assert -12.0 <= gains[Role.THIRD_PARTY] <= -6.0
+    assert gains[Role.USER] == gains[Role.ASSISTANT] == 0.0
     assert event(scene, EventKind.THIRD_PARTY) == (aside.start, aside.stop)
 
 
@@ -324,7 +327,7 @@ def test_other_seeds_and_other_items_give_other_times(seed: int) -> None:
 
 
 def test_every_sub_task_has_a_recipe_with_the_lines_of_its_script() -> None:
-    assert set(RECIPES) == set(TRACK2_TASKS)
+    assert set(RECIPES) == set(SUB_TASKS)
     for task, recipe in RECIPES.items():
         assert tuple((step.role, step.part) for step in recipe.steps) == LINES_OF_TASK[task]
 

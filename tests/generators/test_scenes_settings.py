@@ -68,12 +68,14 @@ def test_settings_survive_json_with_their_distributions() -> None:
     ("section", "expected"),
     [
         ({"pause": {"kind": "uniform", "low_s": 0.6, "high_s": 2}}, "pause may fall to 0.6 s"),
+        ({"pause": {"kind": "fixed", "value_s": 0.60001}}, "pause may fall to 0.60001 s"),  # rounds to 0.6 s
+        ({"min_reply_unheard_s": 1e-5}, "greater than or equal to 0.001"),
         ({"query_to_event": {"kind": "fixed", "value_s": 0.1}}, "query_to_event may fall to 0.1 s"),
         ({"third_party_gap": {"kind": "fixed", "value_s": 0.5}}, "third_party_gap may fall"),
         ({"tail": {"kind": "fixed", "value_s": 2}}, "tail must be at least 5.0 s"),
-        ({"stop_latency": {"kind": "fixed", "value_s": 0}}, "stop_latency must be above 0 s"),
+        ({"stop_latency": {"kind": "fixed", "value_s": 0}}, "stop_latency must be at least 0.001 s"),
         ({"fade_out_ms": 300}, "fade_out_ms must not be longer"),
-        ({"min_segment_gap_s": 0.6}, "greater than 0.6"),
+        ({"min_segment_gap_s": 0.6}, "greater than or equal to 0.601"),
         ({"pause": {"kind": "uniform", "low_s": 3, "high_s": 2}}, "low_s 3.0 is above high_s 2.0"),
         ({"pause": {"kind": "gamma", "shape": 3}}, "gamma"),
         ({"pauze": {"kind": "fixed", "value_s": 2}}, "Extra inputs"),
@@ -81,7 +83,7 @@ def test_settings_survive_json_with_their_distributions() -> None:
             {"floor_transfer": {"kind": "lognormal", "median_s": 9, "sigma": 1, "low_s": 0, "high_s": 2}},
             "median_s",
         ),
-        ({"third_party_gain_db": 3}, "less than or equal to 0"),
+        ({"third_party_level": {"low_db": -3, "high_db": 3}}, "must not be above 0 dB"),
     ],
 )
 def test_settings_that_break_the_format_are_refused(section: dict[str, object], expected: str) -> None:

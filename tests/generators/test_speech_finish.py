@@ -12,7 +12,7 @@ from data_schemas.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.randomness import named_generator
 from data_schemas.utterance import SpeechRequest, WordTiming
 from generators.speech.engine import EngineError, RawSpeech
-from generators.speech.finish import FADE_MS, finish, speech_spans
+from generators.speech.finish import FADE_MS, MAX_WEAK_EDGE_MS, finish, speech_spans
 from generators.speech.loudness import integrated_loudness, peak_dbfs, set_loudness, true_peak_dbfs
 
 HOP = SAMPLE_RATE_HZ * 5 // 1000
@@ -57,6 +57,17 @@ def test_edges_are_as_long_as_asked(edge_ms: int, lead: float) -> None:
     assert abs(spans[0][0] - edge) <= 2 * HOP
     assert abs(len(finished.samples) - spans[-1][1] - edge) <= 3 * HOP
     assert abs(len(finished.samples) - (0.8 * SAMPLE_RATE_HZ + 2 * edge)) <= 5 * HOP
+
+
+def test_breath_after_the_last_word_is_no_speech_and_a_weak_consonant_is() -> None:
+    """Kokoro's am_onyx breathes for half a second at 40 to 45 dB below its peak; a final fricative is short."""
+    breath = voiced(0.5) * 10 ** (-40 / 20)
+    length = len(finish(raw(voiced(0.8), breath), request(0)).samples)
+    assert abs(length - (0.8 + MAX_WEAK_EDGE_MS / 1000) * SAMPLE_RATE_HZ) <= 5 * HOP
+    before = len(finish(raw(breath, voiced(0.8)), request(0)).samples)
+    assert abs(before - length) <= 5 * HOP
+    consonant = breath[: SAMPLE_RATE_HZ // 10]
+    assert abs(len(finish(raw(voiced(0.8), consonant), request(0)).samples) - 0.9 * SAMPLE_RATE_HZ) <= 5 * HOP
 
 
 def test_ends_are_faded_to_zero() -> None:

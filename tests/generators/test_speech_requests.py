@@ -12,6 +12,7 @@ from data_schemas.randomness import named_seed
 from data_schemas.script import Script, ScriptProvenance, ScriptTurn
 from data_schemas.tasks import Language, Part, Role, Task
 from data_schemas.utterance import SpeechRequest
+from generators.scenes.hesitation import HesitationSettings
 from generators.speech.engine import Control, EngineError, RawSpeech
 from generators.speech.espeak import EspeakEngine
 from generators.speech.finish import FINISH_VERSION
@@ -23,6 +24,7 @@ from tests.support.scene_factory import make_plan, make_script
 
 SETTINGS = SpeechSettings(engine="espeak")
 SEED = 7
+OFF = HesitationSettings(fillers="off")
 
 
 class CountingEngine(EspeakEngine):
@@ -59,9 +61,15 @@ def emotion_script() -> Script:
     )
 
 
-def planned(script: Script, engine: EspeakEngine | None = None, **changes: object) -> tuple[PlannedUtterance, ...]:
+def planned(
+    script: Script,
+    engine: EspeakEngine | None = None,
+    hesitation: HesitationSettings | None = None,
+    **changes: object,
+) -> tuple[PlannedUtterance, ...]:
     settings = SETTINGS.model_copy(update=changes)
-    return utterance_requests(make_plan(script), script, settings, engine or EspeakEngine(), SEED)
+    chosen = hesitation or HesitationSettings()
+    return utterance_requests(make_plan(script), script, settings, chosen, engine or EspeakEngine(), SEED)
 
 
 def speakable(one: PlannedUtterance, voice: str) -> PlannedUtterance:
@@ -91,11 +99,68 @@ def test_an_engine_with_emotion_and_seed_gets_both() -> None:
 
 def test_track2_speaks_every_line_and_splits_at_breaks() -> None:
     script = make_script(Task.PAUSE, Language.ZH, query="我想 [break] 呃，去西安 [break] 三天")
-    utterances = planned(script)
+    utterances = planned(script, hesitation=OFF)
     assert [one.id for one in utterances] == ["p1/1.1", "p1/1.2", "p1/1.3", "p1/2"]
     assert [one.text for one in utterances[:3]] == ["我想", "呃，去西安", "三天"]
     assert [one.part for one in utterances] == [Part.QUERY] * 3 + [Part.REPLY]
     assert {one.request.max_inner_silence_ms for one in utterances} == {SETTINGS.max_inner_silence_ms}
+
+
+class KokorosName(EspeakEngine):
+    name = "kokoro"
+
+
+@pytest.mark.parametrize(
+    ("language", "query", "engine", "said"),
+    [
+        (Language.ZH, "我2点想去 [break] 成都。", EspeakEngine(), ["我两点想去，", "成都。"]),
+        (Language.ZH, "我想去， [break] 成都。", KokorosName(), ["我想去，", "成都。"]),
+        (Language.EN, "I want to go to [break] the opera.", EspeakEngine(), ["I want to go to,", "the opera."]),
+        (Language.EN, "I want, [break] well [break] it.", KokorosName(), ["I want", "well", "it."]),
+        (Language.ZH, "西安好玩吗？ [break] 我想去。", EspeakEngine(), ["西安好玩吗？", "我想去。"]),
+    ],
+)
+def test_what_stands_before_a_pause_is_spoken_as_unfinished(
+    language: Language, query: str, engine: EspeakEngine, said: list[str]
+) -> None:
+    script = make_script(Task.PAUSE, language, query=query)
+    spoken = planned(script, engine, hesitation=OFF)[:-1]
+    assert [one.request.spoken_text for one in spoken] == said
+    assert [one.text for one in spoken] == [text.strip() for text in query.split("[break]")]
+
+
+def test_a_filler_is_an_utterance_of_its_own() -> None:
+    script = make_script(Task.PAUSE, Language.EN, query="I want to go to [break] the opera.")
+    before, filler, after = planned(script, hesitation=HesitationSettings(fillers="on", before_pause_share=1.0))[:-1]
+    assert [before.id, filler.id, after.id] == ["p1/1.1", "p1/1.2", "p1/1.3"]
+    assert filler.text in {"um", "uh"}
+    assert filler.request.spoken_text == f"{filler.text},"
+    assert after.request.spoken_text == "the opera."
+
+
+def test_before_a_pause_speech_may_slow_down_where_the_engine_can() -> None:
+    script = make_script(Task.PAUSE, Language.EN, query="I want to go to [break] the opera.")
+    slow = planned(script, hesitation=OFF, speed=0.8, hesitation_speed=0.9)
+    assert [one.request.speed for one in slow] == [pytest.approx(0.72), 0.8, 0.8]
+    assert {one.request.speed for one in planned(script, EmotionalEngine(), hesitation=OFF, hesitation_speed=0.9)} == {
+        1
+    }
+    assert {one.request.speed for one in planned(script, hesitation=OFF, speed=0.5, hesitation_speed=0.5)} == {0.5}
+
+
+@pytest.mark.parametrize("ending", ["", ","])
+def test_espeak_sounds_unfinished_where_it_is(ending: str) -> None:
+    """The measurement behind `unfinished`, on one sentence: a comma holds the pitch up, nothing lets it fall."""
+    import parselmouth
+
+    one = speakable(planned(make_script(Task.PAUSE, Language.EN))[-1], "en-us+m1")
+    request = one.request.model_copy(update={"spoken_text": f"I need to move my dentist appointment to{ending}"})
+    raw = EspeakEngine().synthesise(request)
+    sound = parselmouth.Sound(raw.samples.astype(np.float64), raw.sample_rate)
+    pitch = sound.to_pitch_ac(time_step=0.01).selected_array["frequency"]
+    voiced = pitch[pitch > 0]
+    final = 12 * np.log2(np.mean(voiced[-10:]) / np.median(voiced))
+    assert (final > -2.0) == bool(ending)
 
 
 def test_third_parties_speak_with_their_own_voice() -> None:

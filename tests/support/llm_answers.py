@@ -104,6 +104,8 @@ def _object(
 
 
 def _line(key: str, language: Language, rng: np.random.Generator, outline: Outline | None, turn: int | None) -> str:
+    if outline is not None and outline.task is Task.CONVERSATION:
+        return noise(outline.lines[int(key.removeprefix("line_")) - 1].part, language, rng)
     text = noise(key, language, rng)
     if outline is None:
         return text

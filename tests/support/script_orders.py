@@ -19,6 +19,7 @@ SMALL_QUOTAS: tuple[dict[str, Any], ...] = (
     {"task": "empathy", "languages": ["zh"], "splits": ["dev"], "turns": [4], "count": 3},
     {"task": "follow_up", "languages": ["zh", "en"], "splits": ["train", "dev"], "count": 2},
     {"task": "pause", "languages": ["zh", "en"], "splits": ["dev"], "count": 2},
+    {"task": "conversation", "languages": ["zh", "en"], "splits": ["train"], "turns": [2, 4], "count": 2},
 )
 
 

@@ -1,4 +1,7 @@
-"""A tiny release with sound at every labelled place: both tracks, both languages, cuts, pauses, third parties."""
+"""A tiny release with sound at every labelled place: both tracks, both languages, cuts, pauses, third parties.
+
+Conversations overlap and have backchannels of both parties. English scenes have word times, Mandarin ones have not.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,32 @@ from data_schemas.layouts.registry import layout
 from data_schemas.layouts.track2 import NO_CLEAN
 from data_schemas.layouts.writer import write_items
 from data_schemas.scene import EventKind, Placement, Scene, SceneEvent, Segment
-from data_schemas.script import Script
-from data_schemas.tags import BREAK_TAG
-from data_schemas.tasks import INTERRUPTION_TASKS, TRACK2_TASKS, Channel, Language, Part, Role, Task
-from tests.support.scene_factory import make_plan, make_script, make_utterance, make_utterances, noise_burst
+from data_schemas.script import Script, ScriptLine
+from data_schemas.tasks import INTERRUPTION_TASKS, SUB_TASKS, Channel, Language, Part, Role, Task
+from data_schemas.utterance import Utterance, WordTiming
+from generators.scenes.composer import compose
+from generators.scenes.conversation_settings import ConversationSettings
+from generators.scenes.heard import heard_text
+from generators.scenes.settings import SceneSettings
+from tests.support.scene_factory import TEXTS, make_plan, make_script, make_utterance, make_utterances, noise_burst
 from tests.support.script_factory import make_trajectory
 
 GAP = 8_001  # samples between two lines; odd, so that times have many decimals
 STOP_LATENCY = 4_003
 PAUSE = 20_005
 TAIL = 16_000
+#: Sub-tasks and conversations, in two languages
+SCENES = 22
+_CONVERSATION = (
+    (Role.USER, Part.QUERY),
+    (Role.ASSISTANT, Part.BACKCHANNEL),
+    (Role.ASSISTANT, Part.REPLY),
+    (Role.USER, Part.BACKCHANNEL),
+    (Role.USER, Part.INTERRUPTION),
+    (Role.ASSISTANT, Part.REPLY),
+    (Role.USER, Part.QUERY),
+    (Role.ASSISTANT, Part.REPLY),
+)
 _DURING_REPLY = frozenset({Part.INTERRUPTION, Part.BACKCHANNEL})
 
 
@@ -39,16 +58,46 @@ def make_dialogue_item(language: Language, turns: int, index: int) -> Item:
     return Item(plan=plan, script=script, utterances=spoken)
 
 
+def make_conversation_item(language: Language, index: int, settings: ConversationSettings | None = None) -> Item:
+    """Three turns of the user, composed."""
+    base = make_script(Task.FOLLOW_UP, language)
+    texts = TEXTS[language]
+    lines = [ScriptLine(role=role, part=part, text=texts[part]) for role, part in _CONVERSATION]
+    for place, part in ((5, Part.SECOND_REPLY), (6, Part.SECOND_QUERY)):  # nothing is said twice
+        lines[place] = lines[place].model_copy(update={"text": texts[part]})
+    script = Script.model_validate({**base.model_dump(), "task": Task.CONVERSATION, "lines": lines})
+    plan = make_plan(script, plan_id=f"s-conversation-{language}-{index}", index=index)
+    lengths = {Part.REPLY: 96_001, Part.BACKCHANNEL: 6_403}
+    spoken = with_words(make_utterances(plan, script, lambda part, piece: lengths.get(part, 64_003)))
+    scene = compose(plan, script, spoken, SceneSettings(conversation=settings or ConversationSettings()), seed=1)
+    return Item(plan=plan, script=script, utterances=spoken, scene=scene)
+
+
+def with_words(utterances: tuple[Utterance, ...]) -> tuple[Utterance, ...]:
+    """English ones with equally long words that fill them, as espeak gives them: without punctuation."""
+    return tuple(one if one.request.language is Language.ZH else _with_words(one) for one in utterances)
+
+
+def _with_words(utterance: Utterance) -> Utterance:
+    words = [word.strip(",.?!") for word in utterance.text.split()]
+    edges = [utterance.num_samples * place // len(words) for place in range(len(words) + 1)]
+    timings = tuple(
+        WordTiming(text=word, start=start, stop=stop)
+        for word, start, stop in zip(words, edges, edges[1:], strict=False)
+    )
+    return utterance.model_copy(update={"words": timings})
+
+
 def make_scene_item(task: Task, language: Language, index: int) -> Item:
     """Line after line with gaps; what belongs into a reply starts 1 s into it, and an interruption cuts it."""
     script = make_script(task, language)
     plan = make_plan(script, plan_id=f"s-{task}-{language}-{index}", index=index)
-    spoken = make_utterances(plan, script, lambda part, piece: 64_000 if "reply" in part else 24_003)
+    spoken = with_words(make_utterances(plan, script, lambda part, piece: 64_000 if "reply" in part else 24_003))
     placements: list[Placement] = []
     segments: list[Segment] = []
     events: list[SceneEvent] = []
     clock = GAP
-    for line in script.lines:
+    for number, line in enumerate(script.lines, start=1):
         host = placements[-1] if placements else None
         inside = line.part in _DURING_REPLY or (line.part is Part.ASIDE and host is not None)
         start = host.start + SAMPLE_RATE_HZ if inside and host else clock
@@ -58,16 +107,18 @@ def make_scene_item(task: Task, language: Language, index: int) -> Item:
                 events.append(SceneEvent(kind=EventKind.PAUSE, channel=Channel.USER, start=first, stop=first + PAUSE))
                 first += PAUSE
             placements.append(
-                _placement(utterance.id, line.role, line.part, first, utterance.num_samples, utterance.text)
+                _placement(utterance.id, number, line.role, line.part, first, utterance.num_samples, utterance.text)
             )
             first += utterance.num_samples
         if line.role is not Role.ASSISTANT:
-            segments.append(Segment(start=start, stop=first, text=line.text, role=line.role, part=line.part))
+            segments.append(
+                Segment(line=number, start=start, stop=first, text=line.text, role=line.role, part=line.part)
+            )
         if inside and host and task in INTERRUPTION_TASKS:
             stop = start + STOP_LATENCY
-            placements[-2] = _placement(
-                host.utterance_id, host.role, host.part, host.start, stop - host.start, host.planned_text, cut=True
-            )
+            (said,) = (one for one in spoken if one.id == host.utterance_id)
+            heard = heard_text(said, stop - host.start)
+            placements[-2] = host.model_copy(update={"stop": stop, "heard_text": heard, "cut": True})
             events.append(SceneEvent(kind=EventKind.BARGE_IN, channel=Channel.USER, start=start, stop=first))
             events.append(
                 SceneEvent(
@@ -93,32 +144,31 @@ def make_scene_item(task: Task, language: Language, index: int) -> Item:
 
 
 def make_release(root: Path, peak: float = 0.4) -> Path:
-    """3- and 5-turn dialogues and every full-duplex task in zh and en; ``peak`` of the noise on each channel."""
+    """3- and 5-turn dialogues, every full-duplex task and a conversation in zh and en; ``peak`` of each channel."""
     dialogues = [make_dialogue_item(language, turns, turns) for language in Language for turns in (3, 5)]
-    scenes = [make_scene_item(task, language, 7) for task in TRACK2_TASKS for language in Language]
-    write_items(root, layout("track1-seed"), _staged(dialogues, root, peak))
-    write_items(root, layout("track2"), _staged(scenes, root, peak))
+    scenes = [make_scene_item(task, language, 7) for task in SUB_TASKS for language in Language]
+    scenes += [make_conversation_item(language, 7) for language in Language]
+    write_items(root, layout("track1-seed"), staged(dialogues, root, peak))
+    write_items(root, layout("track2"), staged(scenes, root, peak))
     return root
 
 
-def _placement(
-    identity: str, role: Role, part: Part, start: int, num_samples: int, text: str, cut: bool = False
-) -> Placement:
-    plain = text.replace(BREAK_TAG, "")
+def _placement(identity: str, line: int, role: Role, part: Part, start: int, num_samples: int, text: str) -> Placement:
     return Placement(
         utterance_id=identity,
+        line=line,
         channel=Channel.ASSISTANT if role is Role.ASSISTANT else Channel.USER,
         role=role,
         part=part,
         start=start,
         stop=start + num_samples,
-        planned_text=plain,
-        heard_text=plain[: len(plain) // 2] if cut else plain,
-        cut=cut,
+        planned_text=text,
+        heard_text=text,
     )
 
 
-def _staged(items: Iterable[Item], root: Path, peak: float) -> Iterable[tuple[Item, Path]]:
+def staged(items: Iterable[Item], root: Path, peak: float = 0.4) -> Iterable[tuple[Item, Path]]:
+    """Items with their audio written beside ``root``."""
     for item in items:
         folder = root.parent / "staged" / item.plan.id
         for number, utterance in enumerate(item.utterances, start=1):

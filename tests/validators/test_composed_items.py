@@ -1,67 +1,51 @@
-"""What the composer, the mixer and the layout make passes the judges: all ten sub-tasks, both languages."""
+"""What the composer, the mixer and the layout make passes the judges: every sub-task and conversations, zh and en."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from data_schemas.audio import Samples, write_wav
 from data_schemas.finding import Severity
-from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item
-from data_schemas.layouts.registry import layout
-from data_schemas.layouts.writer import write_items
-from data_schemas.tags import BREAK_TAG
-from data_schemas.tasks import TRACK2_TASKS, Channel, Language, Task
-from generators.scenes.composer import compose
-from generators.scenes.mixer import clean_channel, render
-from generators.scenes.settings import SceneSettings
-from tests.support.scene_factory import make_plan, make_script, make_utterance
+from data_schemas.tasks import SUB_TASKS, Language, Task
+from tests.support.conversation_factory import USUAL, make_conversation
+from tests.support.scene_factory import make_script
+from tests.validators.composed import found_item, lay_out, make_item
+from validators.codes import Judge
 from validators.directory import validate_root
-from validators.measure import spoken_units
+from validators.events import judge_row
 from validators.thresholds import Thresholds
 
-SECONDS_PER_UNIT = {Language.ZH: 0.25, Language.EN: 0.5}
-
-
-def hum(length: int) -> Samples:
-    time = np.arange(length) / RATE
-    tone = sum(np.sin(2 * np.pi * 140.0 * k * time) / k for k in range(1, 12))
-    fade = np.clip(np.minimum(time, time[::-1]) / 0.02, 0.0, 1.0)
-    return (0.08 * tone * fade * (0.6 + 0.4 * np.sin(2 * np.pi * 2.0 * time))).astype(np.float32)
-
-
-def lay_out(root: Path, task: Task, language: Language, seed: int) -> Item:
-    script = make_script(task, language)
-    plan = make_plan(script, plan_id=f"{task}-{language}-{seed}", index=seed + 1)
-    utterances = []
-    for number, line in enumerate(script.lines, start=1):
-        pieces = [piece.strip() for piece in line.text.split(BREAK_TAG)]
-        for k, piece in enumerate(pieces, start=1):
-            name = f"{plan.id}/{number}" + (f".{k}" if len(pieces) > 1 else "")
-            seconds = max(0.5, spoken_units(piece, language)[0] * SECONDS_PER_UNIT[language])
-            utterances.append(make_utterance(name, line.role, piece, round(seconds * RATE), language, part=line.part))
-    scene = compose(plan, script, tuple(utterances), SceneSettings(), seed)
-    lengths = {utterance.id: utterance.num_samples for utterance in utterances}
-    channels = render(scene, lambda utterance_id: hum(lengths[utterance_id]))
-    staged = root.parent / "staged" / plan.id
-    write_wav(staged / USER_WAV, channels[Channel.USER])
-    write_wav(staged / ASSISTANT_WAV, channels[Channel.ASSISTANT])
-    clean = clean_channel(scene, channels[Channel.USER])
-    if clean is not None:
-        write_wav(staged / CLEAN_WAV, clean)
-    item = Item(plan=plan, script=script, utterances=tuple(utterances), scene=scene)
-    write_items(root, layout("track2"), [(item, staged)])
-    return item
+JUDGE = Judge("test/1", "0001_0001")
 
 
 @pytest.mark.parametrize("language", list(Language))
 def test_composed_items_have_no_errors(tmp_path: Path, language: Language) -> None:
-    for seed, task in enumerate(TRACK2_TASKS):
-        lay_out(tmp_path / "set", task, language, seed)
+    items = [make_item(make_script(task, language), seed) for seed, task in enumerate(SUB_TASKS)]
+    items += [make_item(make_conversation(language), seed) for seed in range(4)]
+    lay_out(tmp_path / "set", *items)
     result = validate_root(tmp_path / "set", Thresholds())
-    assert result.items == len(TRACK2_TASKS)
+    assert result.items == len(items)
     assert [finding for finding in result.findings if finding.severity is Severity.ERROR] == []
     assert set(result.counts[Severity.WARNING]) <= {"T2.EVENT_GAP", "SET.DUPLICATE_TEXT"}
+
+
+@given(st.sampled_from(SUB_TASKS), st.sampled_from(list(Language)), st.integers(0, 9_000))
+@settings(max_examples=60, deadline=None)
+def test_rows_of_sub_tasks_agree_with_themselves(task: Task, language: Language, seed: int) -> None:
+    found = found_item(make_item(make_script(task, language), seed))
+    assert found.row["events"] or task is Task.PAUSE
+    assert list(judge_row(JUDGE, found, Thresholds())) == []
+
+
+@given(
+    st.sampled_from([USUAL, "qrqr", "qllrbbqrir", "qriririririr", "qrqlrb"]),
+    st.sampled_from(list(Language)),
+    st.integers(0, 9_000),
+)
+@settings(max_examples=60, deadline=None)
+def test_rows_of_conversations_agree_with_themselves(lines: str, language: Language, seed: int) -> None:
+    found = found_item(make_item(make_conversation(language, lines), seed))
+    assert list(judge_row(JUDGE, found, Thresholds())) == []

@@ -12,18 +12,20 @@ from data_schemas.chat import ChatAnswer, ChatRequest, Sampling
 from data_schemas.emotions import Emotion
 from data_schemas.finding import Severity
 from data_schemas.plan import Brief, Persona
-from data_schemas.script import Script
-from data_schemas.tasks import TRACK2_TASKS, Language, Task
+from data_schemas.script import Script, ScriptLine, ScriptProvenance
+from data_schemas.tasks import SUB_TASKS, Language, Part, Role, Task
 from tests.support.scene_factory import make_script
-from tests.support.script_factory import make_trajectory, with_turn
+from tests.support.script_factory import make_conversation, make_trajectory, with_turn
 from validators.scripts.llm_judge import dimensions, judge_findings, judge_request, scores
 
 ZH, EN = Language.ZH, Language.EN
 
 
 def of_task(task: Task, language: Language) -> Script:
-    if task in TRACK2_TASKS:
+    if task in SUB_TASKS:
         return make_script(task, language)
+    if task is Task.CONVERSATION:
+        return make_conversation(language)
     made = make_trajectory(language=language)
     turns = made.turns[:1] if task is Task.RECOGNITION else made.turns
     root = {ZH: "怕被人忘了", EN: "Being overlooked"}[language] if task is Task.REASONING else None
@@ -59,7 +61,7 @@ def test_every_task_has_a_request_with_its_words_and_dimensions(task: Task, lang
     texts = [turn.text for turn in script.turns] + [line.text for line in script.lines]
     assert all(text in user for text in texts)
     assert "$" not in system + user
-    if task in TRACK2_TASKS:
+    if task in SUB_TASKS:
         assert task.value in user
     if script.root_cause:
         assert script.root_cause in user
@@ -155,3 +157,46 @@ def test_any_answer_gets_a_verdict(text: str, reason: str) -> None:
         finding.code.startswith("SCRIPT.JUDGE")
         for finding in judge_findings(make_trajectory(), answered(text, reason), 3)
     )
+
+
+CONVERSATION = (
+    (Role.USER, Part.QUERY, "周末带孩子去哪儿好？"),
+    (Role.ASSISTANT, Part.BACKCHANNEL, "嗯。"),
+    (Role.ASSISTANT, Part.REPLY, "去动物园吧，早点到。"),
+    (Role.USER, Part.BACKCHANNEL, "好的呀。"),
+    (Role.USER, Part.INTERRUPTION, "动物园去过了。"),
+    (Role.ASSISTANT, Part.REPLY, "那就去科技馆。"),
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [
+        (
+            ZH,
+            '第1句 用户："周末带孩子去哪儿好？"\n第2句 助手（第1句还在说，应声）："嗯。"\n'
+            '第3句 助手："去动物园吧，早点到。"\n第4句 用户（第3句还在说，应声）："好的呀。"\n'
+            '第5句 用户（打断第3句）："动物园去过了。"\n第6句 助手："那就去科技馆。"\n',
+        ),
+        (
+            EN,
+            'Line 1, User: "周末带孩子去哪儿好？"\nLine 2, Assistant, while line 1 goes on: "嗯。"\n'
+            'Line 3, Assistant: "去动物园吧，早点到。"\nLine 4, User, while line 3 goes on: "好的呀。"\n'
+            'Line 5, User, breaking into line 3: "动物园去过了。"\nLine 6, Assistant: "那就去科技馆。"\n',
+        ),
+    ],
+)
+def test_the_judge_of_a_conversation_sees_who_speaks_into_what(language: Language, shown: str) -> None:
+    script = Script(
+        script_id="c",
+        task=Task.CONVERSATION,
+        language=language,
+        domain="travel",
+        lines=tuple(ScriptLine(role=role, part=part, text=text) for role, part, text in CONVERSATION),
+        provenance=ScriptProvenance(writer="pack", author="tests", version="1"),
+    )
+    request = judge_request(script, "judge", "m", 1, Sampling())
+    assert request.schema_name == "judge_conversation"
+    assert shown in request.messages[1].content
+    assert list(request.json_schema["properties"]) == ["reasons", *dimensions(Task.CONVERSATION)]
+    assert all(name in request.messages[0].content for name in dimensions(Task.CONVERSATION))

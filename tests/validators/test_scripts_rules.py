@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from data_schemas.emotions import NAMES, Emotion
 from data_schemas.plan import Brief, Persona
 from data_schemas.script import Script
-from data_schemas.tasks import TRACK2_TASKS, Language, Part, Task
+from data_schemas.speech_rate import spoken_seconds
+from data_schemas.tasks import SUB_TASKS, Language, Part, Task
 from tests.support.scene_factory import TEXTS, make_script
-from tests.support.script_factory import make_trajectory, with_turn
+from tests.support.script_factory import CONVERSATION_LINES, make_conversation, make_trajectory, with_turn
 from validators.scripts import answers
 from validators.scripts.emotion_rules import missing_in_order, named_emotions
 from validators.scripts.problem import Problem
@@ -76,7 +77,7 @@ def reasoning(language: Language, question: str, root_cause: str | None = None) 
 def test_clean_scripts_pass(language: Language) -> None:
     scripts = [make_trajectory(f"{language}-t", language), scene(Task.FOLLOW_UP, language)]
     assert judge_scripts(scripts, LIMITS) == ()
-    for task in TRACK2_TASKS:
+    for task in SUB_TASKS:
         assert judge_script(scene(task, language), LIMITS) == ()
     for text in CLEAN[language]:
         assert list(text_problems(text, language)) == [], text
@@ -286,17 +287,8 @@ def test_words_of_the_brief_are_not_spoken(language: Language, event: str, text:
     assert codes(with_turn(script, 1, text=text)) == {"SCRIPT.PLAN_LEAK"}
 
 
-@pytest.mark.parametrize(
-    "query", ["[break] 我想去西安。", "我想去西安。[break]", "我想 [break] [sigh] [break] 去西安。"]
-)
-def test_a_break_without_words_on_both_sides_is_found(query: str) -> None:
-    (found,) = judge_script(scene(Task.PAUSE, ZH, query=query), LIMITS)
-    assert (found.code, found.message) == ("SCRIPT.TAG", "line 1 (query): [break] must stand between words")
-
-
 def test_tags_in_the_wrong_place_or_too_many_are_found() -> None:
     long = TEXTS[EN][Part.REPLY] + LONG[EN]
-    assert codes(scene(Task.PAUSE, reply=f"Sure, let us [break] go there. {long}")) == {"SCRIPT.TAG"}
     assert codes(scene(Task.FOLLOW_UP, reply=f"[sigh] {long}")) == {"SCRIPT.TAG"}
     many = "[sigh] Well, [sigh] my manager [sigh] did it again!"
     assert codes(with_turn(make_trajectory(), 1, text=many)) == {"SCRIPT.TAG"}
@@ -355,3 +347,50 @@ def test_answers_that_never_became_a_script_have_codes() -> None:
     )
     assert [finding.code for finding in found] == ["SCRIPT.NO_ANSWER", "SCRIPT.UNREADABLE", "SCRIPT.TRUNCATED"]
     assert all(finding.item == "计划-1" for finding in found)
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_conversation_passes_with_short_replies_that_nobody_speaks_into(language: Language) -> None:
+    assert judge_script(make_conversation(language), LIMITS) == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "line", "text", "code", "begins"),
+    [
+        (EN, 1, "What a hill.", "SCRIPT.REPLY_SHORT", "line 1 (query): takes about 0.9 s to say; with 1 line spoken"),
+        (ZH, 1, "爬山去。", "SCRIPT.REPLY_SHORT", "line 1 (query): takes about 0.7 s to say; with 1 line spoken"),
+        (EN, 3, "Take the path round the back, so it's gentle going down.", "SCRIPT.REPLY_SHORT", "line 3 (reply)"),
+        (ZH, 3, "挑后山有缓路的，下来不伤膝盖，早点出门。", "SCRIPT.REPLY_SHORT", "line 3 (reply)"),
+        (EN, 4, "Right, that is exactly what my mother says too.", "SCRIPT.EVENT_LONG", "line 4 (backchannel)"),
+        (ZH, 4, "对对，我妈老早也是这么跟他讲的。", "SCRIPT.EVENT_LONG", "line 4 (backchannel)"),
+        (ZH, 2, "是啊，老人家下坡都是这样慢慢的。", "SCRIPT.EVENT_LONG", "line 2 (backchannel)"),
+        (EN, 5, "How early" + " and how" * 10 + " is it?", "SCRIPT.EVENT_LONG", "line 5 (interruption)"),
+        (ZH, 5, "多早算早啊，" + "是说五点还是六点，" * 4, "SCRIPT.EVENT_LONG", "line 5 (interruption)"),
+        (ZH, 6, '"line_6": "八点半。"', "SCRIPT.PLAN_LEAK", "line 6 (reply)"),
+    ],
+)
+def test_a_fault_of_a_conversation_is_found_in_its_line(
+    language: Language, line: int, text: str, code: str, begins: str
+) -> None:
+    found = judge_script(make_conversation(language, **{f"line_{line}": text}), LIMITS)
+    assert code in {finding.code for finding in found}
+    assert all(finding.message.startswith(begins) for finding in found if finding.code == code)
+
+
+def test_every_line_spoken_into_another_needs_its_time() -> None:
+    """Line 3 hosts two lines: each needs its share, so that half the limit passes and the limit does not."""
+    seconds = spoken_seconds(CONVERSATION_LINES[ZH][2][2], ZH)
+    fits = LIMITS.model_copy(update={"min_conversation_host_s": seconds / 2 - 0.1})
+    tight = LIMITS.model_copy(update={"min_conversation_host_s": seconds / 2 + 0.1})
+    assert [f for f in judge_script(make_conversation(ZH), fits) if f.message.startswith("line 3")] == []
+    (finding,) = [f for f in judge_script(make_conversation(ZH), tight) if f.message.startswith("line 3")]
+    assert (finding.code, finding.threshold) == ("SCRIPT.REPLY_SHORT", pytest.approx(seconds + 0.2))
+
+
+@pytest.mark.parametrize("language", Language)
+def test_a_conversation_that_says_a_line_twice_is_told_which(language: Language) -> None:
+    words = CONVERSATION_LINES[language][2][2]
+    (finding,) = [
+        f for f in judge_script(make_conversation(language, line_6=words), LIMITS) if f.code == "SCRIPT.REPEATED"
+    ]
+    assert finding.message.startswith("line 6 (reply): the same words stand in line 3 (reply)")

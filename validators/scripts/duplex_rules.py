@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from data_schemas.conversation import hosts
 from data_schemas.script import Script
 from data_schemas.speech_rate import spoken_seconds
 from data_schemas.tasks import Part, Task
 from validators.scripts.problem import Problem
-from validators.scripts.texts import Field
+from validators.scripts.texts import Field, fields
 from validators.thresholds import Thresholds
 
-#: Tasks in which nobody speaks into a reply.
-_UNTOUCHED = frozenset({Task.PAUSE, Task.THIRD_PARTY_BEFORE})
+#: Tasks without one line that the event is spoken into; those of a conversation follow from its lines.
+_UNTOUCHED = frozenset({Task.PAUSE, Task.THIRD_PARTY_BEFORE, Task.CONVERSATION})
 
 
 def spoken_into(task: Task) -> Part | None:
@@ -48,3 +50,20 @@ def duplex_problems(script: Script, field: Field, thresholds: Thresholds) -> Ite
             seconds,
             limit,
         )
+
+
+def conversation_problems(script: Script, thresholds: Thresholds) -> Iterator[tuple[str, Problem]]:
+    """(where, problem): lines of a conversation too short for all that is spoken into them.
+
+    Each backchannel and each interruption needs ``min_conversation_host_s`` of the line it falls into.
+    """
+    if script.task is not Task.CONVERSATION:
+        return
+    guests = Counter(host for host in hosts(script.planned_lines) if host is not None)
+    for number, field in enumerate(fields(script), start=1):
+        needed = guests[number] * thresholds.min_conversation_host_s
+        seconds = round(spoken_seconds(field.text, script.language), 1)
+        if seconds < needed:
+            what = f"{guests[number]} line{'s' if guests[number] > 1 else ''} spoken into it"
+            clause = f"takes about {seconds} s to say; with {what} it needs {needed:g} s"
+            yield field.name, Problem("SCRIPT.REPLY_SHORT", clause, seconds, needed)

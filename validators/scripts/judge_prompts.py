@@ -11,10 +11,11 @@ from string import Template
 import yaml
 
 from data_schemas.base import Record
+from data_schemas.conversation import hosts
 from data_schemas.emotions import Emotion
 from data_schemas.prompt_text import read_sections, render_section
 from data_schemas.script import Script
-from data_schemas.tasks import Language, Role, Track
+from data_schemas.tasks import Language, Part, Role, Task, Track
 
 #: Marks with which the prompt files fence the script; a text cannot hold them and so cannot end the fence.
 _FENCE_MARKS = str.maketrans({"<": "‹", ">": "›", "【": "［", "】": "］"})
@@ -28,6 +29,10 @@ class JudgeWords(Record):
     roles: dict[Role, str]
     turn: str
     line: str
+    #: a line of a conversation: waits for its turn, barges in, or is said while another line goes on
+    own_turn: str
+    barges_in: str
+    meanwhile: str
     emotion: str
     shade: str
     emotion_joiner: str
@@ -38,8 +43,9 @@ class JudgeWords(Record):
 
 
 def prompt_name(script: Script) -> str:
-    """The file that judges a script: its task for Track 1, ``duplex`` for Track 2."""
-    return script.task.value if script.task.track is Track.EMOTION else "duplex"
+    """The file that judges a script: its task for Track 1 and conversations, ``duplex`` for the other tasks."""
+    own = script.task.track is Track.EMOTION or script.task is Task.CONVERSATION
+    return script.task.value if own else "duplex"
 
 
 def render_prompt(script: Script) -> tuple[str, str]:
@@ -85,11 +91,26 @@ def _dialogue(script: Script, words: JudgeWords) -> list[str]:
         for number, each in enumerate(script.turns, start=1)
         for role, text in ((Role.USER, each.text), (Role.ASSISTANT, each.response_text))
     ]
+    if script.task is Task.CONVERSATION:
+        return _conversation(script, words)
     line = Template(words.line)
     return said + [
         line.substitute(role=words.roles[each.role], part=each.part.value, text=_quoted(each.text))
         for each in script.lines
     ]
+
+
+def _conversation(script: Script, words: JudgeWords) -> list[str]:
+    """Numbered lines, each with the line that it is spoken into."""
+    shown = []
+    into = hosts(script.planned_lines)
+    for number, (line, host) in enumerate(zip(script.lines, into, strict=True), start=1):
+        form = words.own_turn
+        if host is not None:
+            form = words.barges_in if line.part is Part.INTERRUPTION else words.meanwhile
+        values = {"number": number, "role": words.roles[line.role], "host": host, "text": _quoted(line.text)}
+        shown.append(Template(form).substitute(values))
+    return shown
 
 
 def _emotions(script: Script, words: JudgeWords) -> list[str]:

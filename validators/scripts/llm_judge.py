@@ -22,6 +22,7 @@ _OF_TASK: dict[Task, tuple[str, ...]] = {
     Task.EMPATHY: ("textual_empathy_insight",),
     Task.RECOGNITION: ("emotion_fit",),
 }
+#: In a conversation every event counts.
 _OF_DUPLEX = ("event_fit",)
 _ALL = frozenset({_NATURALNESS, *_OF_DUPLEX}.union(*_OF_TASK.values()))
 _MAX_REASONS = 500  # characters that go back to the writer

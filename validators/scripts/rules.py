@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from data_schemas.finding import Finding
 from data_schemas.script import Script
 from validators.codes import Judge
-from validators.scripts.duplex_rules import duplex_problems
+from validators.scripts.duplex_rules import conversation_problems, duplex_problems
 from validators.scripts.emotion_rules import emotion_problems
 from validators.scripts.language_rules import script_problems
 from validators.scripts.problem import Problem
@@ -49,6 +49,7 @@ def _rule_findings(script: Script, thresholds: Thresholds) -> list[Finding]:
         problems += [(field.name, problem) for problem in found]
     problems += script_problems(script)
     problems += emotion_problems(script)
+    problems += conversation_problems(script, thresholds)
     judge = Judge(VALIDATOR, script.script_id)
     return [
         judge.say(problem.code, f"{name}: {problem.clause}", value=problem.value, threshold=problem.threshold)

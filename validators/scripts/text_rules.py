@@ -9,7 +9,7 @@ from itertools import pairwise
 from data_schemas.script import Script
 from data_schemas.speech_rate import spoken_seconds
 from data_schemas.tags import BREAK_TAG, TAG_PATTERN, strip_tags, tags_in
-from data_schemas.tasks import Language, Part, Role
+from data_schemas.tasks import Language, Role
 from validators.scripts.language_rules import language_problems
 from validators.scripts.problem import Problem
 from validators.scripts.texts import Field, units
@@ -79,8 +79,8 @@ _LABELS = "anger|disgust|fear|happy|neutral|sad|surprise"
 _LEAK = re.compile(
     rf"\bemotions?\s*[:=：]|\b(?:{_LABELS})\s*[(（\[]\s*\d|\bintensity\s*(?:[:=：]|level\b|(?:of\s+)?[0-3]\b)"
     r"|\bturn[ _#]?(?:[1-5]\b|(?:one|two|three|four|five)\s*[:：])|\broot[ _]cause"
-    r"|[\"'“](?:text|reply|cause|query|aside|emotion|turn_?\d|interruption|backchannel|second_\w+)[\"'”]\s*[:：]"
-    r"|\b(?:response_text|second_reply|second_query|third_party|fine_emotion|text_emotion|text_model|script_id)\b"
+    r"|[\"'“](?:text|reply|cause|query|aside|emotion|turn_?\d|line_?\d+|interruption|backchannel|second_\w+)[\"'”]\s*[:：]"
+    r"|\bline_\d|\b(?:response_text|second_reply|second_query|third_party|fine_emotion|text_emotion|text_model|script_id)\b"
     r"|^\s*(?:user|assistant|system|text|reply|query|cause|aside|interruption|backchannel)\s*[:：]"
     r"|^\s*(?:用户|助手|助理|系统|回复|原因|打断|旁白|附和|第[一二三四五]轮)\s*[:：]"
     r"|(?:情绪|情感|强度|根因|根本原因)\s*[:：=]|(?:情绪)?强度\s*(?:为|是)?\s*[0-3](?!\d)|根因"
@@ -126,13 +126,8 @@ def field_problems(field: Field, language: Language, thresholds: Thresholds) -> 
         yield Problem(
             "SCRIPT.LINE_LENGTH", f"takes about {seconds:.0f} s to say, {limit:g} s at most", round(seconds, 1), limit
         )
-    pieces = field.text.split(BREAK_TAG)
     if not strip_tags(field.text):
         yield Problem("SCRIPT.TAG", f"holds no words: {field.text!r}")
-    elif any(not strip_tags(piece) for piece in pieces):
-        yield Problem("SCRIPT.TAG", f"{BREAK_TAG} must stand between words")
-    if len(pieces) > 1 and field.part is not Part.QUERY:
-        yield Problem("SCRIPT.TAG", f"{BREAK_TAG} belongs in the query")
     vocal = [tag for tag in tags_in(field.text) if tag != BREAK_TAG]
     if vocal and field.role is Role.ASSISTANT:
         yield Problem("SCRIPT.TAG", f"the assistant's words hold no tags, and here is {vocal[0]}")

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from data_schemas.base import describe_validation_error
 from data_schemas.plan import Outline
 from data_schemas.script import Script, ScriptLine, ScriptProvenance, ScriptTurn
-from data_schemas.tasks import LINES_OF_TASK, Track
+from data_schemas.tasks import LINES_OF_TASK, Part, Role, Task, Track
 
 TURN_FIELDS = ("text", "cause", "reply")
 
@@ -36,10 +36,17 @@ def text_schema(*fields: str) -> dict[str, Any]:
 
 
 def script_schema(outline: Outline) -> dict[str, Any]:
-    """``turn_1`` .. ``turn_n`` of texts, or one string per line of a full-duplex script."""
+    """``turn_1`` .. ``turn_n`` of texts, or one string per line: by its part, or ``line_1`` .. ``line_n``."""
     if outline.task.track is Track.EMOTION:
         return object_schema({f"turn_{n}": text_schema(*TURN_FIELDS) for n in range(1, outline.turns + 1)})
-    return text_schema(*(part.value for _, part in LINES_OF_TASK[outline.task]))
+    return text_schema(*(key for key, _, _ in line_keys(outline)))
+
+
+def line_keys(outline: Outline) -> tuple[tuple[str, Role, Part], ...]:
+    """Key in the answer, role and part of every line. A conversation's parts repeat, so its keys are numbers."""
+    if outline.task is Task.CONVERSATION:
+        return tuple((f"line_{n}", line.role, line.part) for n, line in enumerate(outline.lines, start=1))
+    return tuple((part.value, role, part) for role, part in LINES_OF_TASK.get(outline.task, ()))
 
 
 def tidy(text: str) -> str:
@@ -124,6 +131,5 @@ def _turns(outline: Outline, texts: Mapping[str, Any], models: tuple[str, str]) 
 
 def _lines(outline: Outline, texts: Mapping[str, Any], models: tuple[str, str]) -> tuple[ScriptLine, ...]:
     return tuple(
-        ScriptLine(role=role, part=part, text=texts[part.value], model=models[0])
-        for role, part in LINES_OF_TASK.get(outline.task, ())
+        ScriptLine(role=role, part=part, text=texts[key], model=models[0]) for key, role, part in line_keys(outline)
     )

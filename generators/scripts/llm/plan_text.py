@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from string import Template
 
+from data_schemas.conversation import hosts
 from data_schemas.emotions import Emotion
 from data_schemas.plan import QUESTION_TASKS, EmotionStep, Outline, Persona
+from data_schemas.tasks import Part
 from generators.plans.catalogue import Catalogue
-from generators.scripts.llm.prompts import Words
+from generators.scripts.llm.prompts import FIRST_QUERY, Words
 
 
 def plan_values(outline: Outline, words: Words, catalogue: Catalogue) -> dict[str, str]:
@@ -33,7 +35,7 @@ def plan_values(outline: Outline, words: Words, catalogue: Catalogue) -> dict[st
         "counterpart": brief.counterpart or "",
         "setting": brief.setting,
         "opening": brief.opening,
-        "plan": "\n".join(turn_lines(outline, words)),
+        "plan": "\n".join(line_lines(outline, words) or turn_lines(outline, words)),
         "turns": str(outline.turns),
         "told": str(outline.turns - 1),
         "names": words.name_joiner.join(words.emotions[emotion] for emotion in emotions_to_name(outline)),
@@ -74,6 +76,21 @@ def turn_lines(outline: Outline, words: Words) -> list[str]:
             )
         )
     return lines
+
+
+def line_lines(outline: Outline, words: Words) -> list[str]:
+    """One line per line of a conversation: who speaks, into what, and what speaks into it."""
+    into = hosts(outline.lines)
+    told = []
+    for number, line in enumerate(outline.lines, start=1):
+        kind = FIRST_QUERY if number == 1 else f"{line.role}_{line.part}"
+        text = Template(words.lines[kind]).substitute(number=number, host=into[number - 1] or "")
+        guests = {n: outline.lines[n - 1].part for n, host in enumerate(into, start=1) if host == number}
+        for form, cuts in ((words.backchannel_by, False), (words.cut_by, True)):
+            names = [f"line_{guest}" for guest, part in guests.items() if (part is Part.INTERRUPTION) is cuts]
+            text += Template(form).substitute(lines=words.name_joiner.join(names)) if names else ""
+        told.append(text)
+    return told
 
 
 def emotions_to_name(outline: Outline) -> tuple[Emotion, ...]:

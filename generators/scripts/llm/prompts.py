@@ -22,6 +22,8 @@ CONFLICT_PROMPT = "recognition_conflict"
 CROSS_USER, CROSS_ASSISTANT, REWRITE = "cross_user", "cross_assistant", "rewrite"
 #: Prompts that write a whole script; each has a worked example beside it.
 WHOLE_SCRIPT_PROMPTS: tuple[str, ...] = (*(task.value for task in Task), CONFLICT_PROMPT)
+#: The line that opens a conversation, in `Words.lines`.
+FIRST_QUERY = "first_query"
 
 
 class Words(Record):
@@ -38,6 +40,11 @@ class Words(Record):
     shade_fine: str
     question_turn: str
     name_joiner: str
+    #: a conversation's lines by "<role>_<part>", and ``FIRST_QUERY``
+    lines: dict[str, str]
+    #: added to a line that another one is spoken into
+    cut_by: str
+    backchannel_by: str
     #: how the user's model is told what the assistant's model answered
     reply_said: str
 

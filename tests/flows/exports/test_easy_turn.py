@@ -14,10 +14,13 @@ import soundfile
 
 from data_schemas.base import RecordError
 from data_schemas.layouts.base import FoundItem
+from data_schemas.layouts.registry import layout
+from data_schemas.layouts.writer import write_items
 from data_schemas.tasks import INTERRUPTION_TASKS, Language, Task, Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from flows.exports.easy_turn import LONGEST_S, EasyTurn
-from tests.support.spoken_release import make_release
+from generators.scenes.conversation_settings import ConversationSettings
+from tests.support.spoken_release import SCENES, make_conversation_item, make_release, staged
 
 CLASSES = ("COMPLETE", "INCOMPLETE", "BACKCHANNEL", "WAIT")
 WRITER_NEEDS = {"task", "key", "txt", "wav", "lang", "speaker", "emotion", "gender", "state", "extra"}
@@ -30,6 +33,7 @@ EXPECTED: dict[Task, list[int]] = {
     Task.THIRD_PARTY_BEFORE: [0],
     Task.THIRD_PARTY_AFTER: [0],
     Task.SPEECH_TO_OTHERS: [0, 0],
+    Task.CONVERSATION: [0, 2, 0, 0],
 }
 
 
@@ -84,7 +88,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def exported(release: Path) -> Path:
     target = release.parent / "out"
     count = export(release, target)
-    assert (count.items, count.entries) == (20, 2 * sum(map(len, EXPECTED.values())))
+    assert (count.items, count.entries) == (SCENES, 2 * sum(map(len, EXPECTED.values())))
     assert count.left_out == {
         "third_party aside: no class in Easy-Turn": 4,
         "user aside: no class in Easy-Turn": 2,
@@ -228,6 +232,28 @@ def test_tags_and_wide_metadata_stay_out(
     assert row["txt"] == txt
     assert str(row["speaker"]).isascii()
     assert row["speaker"] != ""
+
+
+def test_a_user_who_gives_way_has_not_finished(tmp_path: Path) -> None:
+    settings = ConversationSettings(talk_over_share=1.0, user_yields_share=1.0)
+    items = [make_conversation_item(language, 7, settings) for language in Language]
+    write_items(tmp_path / "r", layout("track2"), staged(items, tmp_path / "r"))
+    export(tmp_path / "r", tmp_path / "out")
+    given_way = {
+        (item.plan.language.value, segment.text)
+        for item in items
+        if item.scene is not None
+        for event in item.scene.events
+        for segment in item.scene.segments
+        if event.kind == "user_stop" and segment.line == event.line
+    }
+    assert given_way
+    unfinished = {
+        (str(row["key"]).split("_")[1], str(row["txt"]).removesuffix("<INCOMPLETE>"))
+        for row in rows(tmp_path / "out")
+        if str(row["txt"]).endswith("<INCOMPLETE>")
+    }
+    assert unfinished == given_way
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from data_schemas.layouts.track2 import FOLDER_OF_TASK
-from data_schemas.tasks import TRACK2_TASKS, Language, Task, Track
+from data_schemas.tasks import SUB_TASKS, Language, Task, Track
 from flows.exports.base import ExportCount, ExportError, ReleaseSource
-from flows.exports.fdbench import FdBench
+from flows.exports.fdbench import NO_CATEGORY, FdBench
 from tests.support.duplex_release import write_duplex_release
 
 CATEGORIES = {
@@ -104,7 +104,17 @@ def test_no_word_lies_in_a_pause(release: Path, exported: Path) -> None:
 
 def test_chinese_is_visible_and_notes_say_how_times_were_made(exported: Path) -> None:
     assert "西" in (exported / "test/cn_test_nondev/ask/0001_0007.json").read_text(encoding="utf-8")
-    assert json.loads((exported / "NOTES.json").read_text(encoding="utf-8"))["word_times"] == "proportional"
+    assert json.loads((exported / "NOTES.json").read_text(encoding="utf-8"))["word_times"] == {
+        "en": "proportional",
+        "zh": "proportional",
+    }
+
+
+def test_conversations_are_left_out_with_a_reason(tmp_path: Path) -> None:
+    root = write_duplex_release(tmp_path / "r", [Task.CONVERSATION, Task.PAUSE], [Language.ZH])
+    (tmp_path / "out").mkdir()
+    count = FdBench().write(ReleaseSource(root, frozenset({Track.DUPLEX})), tmp_path / "out", lambda done: None)
+    assert count == ExportCount(items=1, entries=1, left_out={NO_CATEGORY: 1})
 
 
 def test_two_exports_are_the_same_bytes(release: Path, exported: Path, tmp_path: Path) -> None:
@@ -157,4 +167,4 @@ def test_missing_audio_is_named(tmp_path: Path) -> None:
 
 
 def test_every_sub_task_has_a_category() -> None:
-    assert {FOLDER_OF_TASK[task] for task in TRACK2_TASKS} == set(CATEGORIES.values())
+    assert {FOLDER_OF_TASK[task] for task in SUB_TASKS} == set(CATEGORIES.values())

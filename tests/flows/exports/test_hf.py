@@ -19,9 +19,9 @@ from data_schemas.tasks import Language, Split, Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from flows.exports.hf import CARD_FILE, HuggingFaceExporter
 from flows.exports.hf_features import features_of, fitted
-from tests.support.spoken_release import make_release
+from tests.support.spoken_release import SCENES, make_release
 
-ROWS = 24  # 4 dialogues, 20 scenes
+ROWS = 4 + SCENES  # dialogues and scenes
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_dialogues_come_back_as_they_were(release: Path, load: Callable[[str], A
 def test_scenes_come_back_as_they_were(release: Path, load: Callable[[str], Any]) -> None:
     found = items(release, Track.DUPLEX)
     rows = raw_rows(load("track2")["dev"])
-    assert len(rows) == len(found) == 20
+    assert len(rows) == len(found) == SCENES
     for row, item in zip(rows, found, strict=True):
         assert (row["id"], row["task"], row["language"]) == (item.id, item.task, item.language)
         for role in ("user", "assistant", "clean"):
@@ -103,8 +103,10 @@ def test_scenes_come_back_as_they_were(release: Path, load: Callable[[str], Any]
             assert audio == {"bytes": (release / item.files[role]).read_bytes(), "path": item.files[role]}
             samples, rate = soundfile.read(io.BytesIO(audio["bytes"]))
             assert len(samples) / rate == row["final_duration"]
-        for name in ("final_duration", "speech_segments", "assistant_segments", "events"):
+        for name in ("final_duration", "speech_segments", "assistant_segments", "events", "floor"):
             assert row[name] == item.row[name]
+        assert any(segment["words"] for segment in row["assistant_segments"]) == (row["language"] == "en")
+        assert row["microphone"] is None
         assert {role: voice for role, voice in row["speakers"].items() if voice} == item.row["speakers"]
     assert any(segment["cut"] for row in rows for segment in row["assistant_segments"])
 
@@ -146,7 +148,7 @@ def test_the_card_names_every_column_and_counts_rows(exported: Path) -> None:
             if name == "turns":
                 assert all(f"| turns[].{inner} |" in card for inner in feature[0])
         for language in Language:
-            assert f"| {track} | dev | {language} | {2 if track is Track.EMOTION else 10} |" in card
+            assert f"| {track} | dev | {language} | {2 if track is Track.EMOTION else SCENES // 2} |" in card
     assert "synthetic" not in card  # no lock: nobody knows who made it
 
 
@@ -199,7 +201,7 @@ def test_a_foreign_release_leaves_nulls(copy: Path, tmp_path: Path) -> None:
     assert turn["text"] == rows[0]["turns"][0]["text"]
     assert turn["intensity"] is turn["response_text"] is None
     (shard,) = (target / "data/track2").iterdir()
-    assert pq.read_table(shard)["assistant_audio"].null_count == 20
+    assert pq.read_table(shard)["assistant_audio"].null_count == SCENES
 
 
 @pytest.mark.parametrize(

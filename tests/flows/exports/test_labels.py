@@ -1,6 +1,7 @@
 """``labels``: RTTM read by column, TextGrid read by Praat and by textgrid."""
 
 import importlib
+import itertools
 import json
 from pathlib import Path
 
@@ -14,10 +15,9 @@ from flows.exports.common import export_name
 from flows.exports.labels import LabelsExporter
 from flows.exports.textgrid import textgrid
 from flows.exports.timeline import EventMark, Line, Timeline
-from tests.support.spoken_release import make_release
+from tests.support.spoken_release import SCENES, make_release
 
-TIERS = ["user", "assistant", "third_party", "events"]
-TIERS += [f"{role} words (proportional)" for role in TIERS[:3]]
+ROLES = ["user", "assistant", "third_party"]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,13 @@ def export(root: Path, target: Path) -> list[FoundItem]:
     return items
 
 
+def tiers(item: FoundItem) -> list[str]:
+    """English scenes have the engine's word times, Mandarin ones have not; who says nothing has none to tell."""
+    known = {role: item.language == "en" and bool(utterances(item, role)) for role in ROLES}
+    words = [f"{role} words" if known[role] else f"{role} words (proportional)" for role in ROLES]
+    return [*ROLES, "events", *words, *(["floor"] if item.row["floor"] else [])]
+
+
 def utterances(item: FoundItem, role: str) -> list[tuple[float, float, str]]:
     """Straight from the row."""
     key, other = ("assistant_segments", "assistant") if role == "assistant" else ("speech_segments", "")
@@ -49,7 +56,7 @@ def utterances(item: FoundItem, role: str) -> list[tuple[float, float, str]]:
 def test_only_labels_one_pair_per_scene(release: Path, tmp_path: Path) -> None:
     items = export(release, tmp_path / "out")
     names = sorted(export_name(item) for item in items)
-    assert len(set(names)) == len(items) == 20
+    assert len(set(names)) == len(items) == SCENES
     files = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert files == [f"rttm/{name}.rttm" for name in names] + [f"textgrid/{name}.TextGrid" for name in names]
 
@@ -85,12 +92,13 @@ def test_praat_and_textgrid_read_the_same(release: Path, tmp_path: Path) -> None
         path = tmp_path / "out" / "textgrid" / f"{export_name(item)}.TextGrid"
         praat = parselmouth.Data.read(str(path))
         call = parselmouth.praat.call
-        assert [call(praat, "Get tier name", n) for n in range(1, 8)] == TIERS
+        names = tiers(item)
+        assert [call(praat, "Get tier name", n + 1) for n in range(len(names))] == names
         assert praat.xmax == item.row["final_duration"]
-        assert [bool(call(praat, "Is interval tier", n)) for n in range(1, 8)] == [True] * 3 + [False] + [True] * 3
+        assert [n for n in names if not call(praat, "Is interval tier", names.index(n) + 1)] == ["events"]
         other = textgrid_reader.TextGrid.fromFile(str(path))
-        assert other.getNames() == TIERS
-        for n, role in enumerate(TIERS[:3], start=1):
+        assert other.getNames() == names
+        for n, role in enumerate(ROLES, start=1):
             intervals = [
                 (
                     call(praat, "Get start time of interval", n, k),
@@ -120,14 +128,30 @@ def test_words_lie_inside_what_is_spoken(release: Path, tmp_path: Path) -> None:
     for item in export(release, tmp_path / "out"):
         grid = reader.TextGrid.fromFile(str(tmp_path / "out" / "textgrid" / f"{export_name(item)}.TextGrid"))
         pauses = [(one["start"], one["stop"]) for one in item.row["events"] if one["kind"] == "pause"]  # type: ignore[attr-defined]
-        for role in TIERS[:3]:
-            words = [one for one in grid.getFirst(f"{role} words (proportional)") if one.mark]
+        for role in ROLES:
+            words = [one for one in grid.getFirst(tiers(item)[4 + ROLES.index(role)]) if one.mark]
             spoken = utterances(item, role)
             text = "".join("".join(text.replace("[break]", "").split()) for _, _, text in spoken)
             assert "".join(word.mark for word in words) == text
             for word in words:
                 assert any(a - 1e-5 <= word.minTime < word.maxTime <= b + 1e-5 for a, b, _ in spoken)
                 assert role != "user" or all(word.maxTime <= a + 1e-5 or word.minTime >= b - 1e-5 for a, b in pauses)
+
+
+def test_the_floor_has_a_tier_and_overlapping_speech_stays_apart(release: Path, tmp_path: Path) -> None:
+    reader = importlib.import_module("textgrid")
+    items = [item for item in export(release, tmp_path / "out") if item.task == "conversation"]
+    assert len(items) == 2
+    for item in items:
+        name = export_name(item)
+        grid = reader.TextGrid.fromFile(str(tmp_path / "out" / "textgrid" / f"{name}.TextGrid"))
+        held = [one for one in grid.getFirst("floor") if one.mark]
+        for mark, one in zip(held, item.row["floor"], strict=True):  # type: ignore[call-overload]
+            assert mark.mark == one["holder"]
+            assert (mark.minTime, mark.maxTime) == pytest.approx((one["start"], one["stop"]), abs=1e-5)
+        lines = (tmp_path / "out" / "rttm" / f"{name}.rttm").read_text(encoding="ascii").splitlines()
+        spans = [(float(line.split()[3]), float(line.split()[4]), line.split()[7]) for line in lines]
+        assert any(b[0] < a[0] + a[1] and b[2] != a[2] for a, b in itertools.pairwise(spans))
 
 
 def test_quotes_line_breaks_and_events_of_one_moment_survive_praat(tmp_path: Path) -> None:
@@ -192,7 +216,7 @@ def test_fields_nobody_needs_may_be_missing_or_new(tmp_path: Path) -> None:
         for one in row["assistant_segments"]:
             del one["cut"], one["planned_text"], one["part"]
         manifest.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
-    assert len(export(root, tmp_path / "out")) == 20
+    assert len(export(root, tmp_path / "out")) == SCENES
 
 
 def test_recordings_without_a_row_are_named(tmp_path: Path) -> None:

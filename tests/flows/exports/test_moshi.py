@@ -15,9 +15,7 @@ from data_schemas.layouts.track2 import FOLDER_OF_TASK, Track2
 from data_schemas.tasks import Language, Task, Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from flows.exports.moshi import MOSHI_RATE_HZ, NO_REPLIES, SPEAKER, MoshiExporter
-from tests.support.spoken_release import make_release
-
-SCENES = 20  # ten sub-tasks in two languages
+from tests.support.spoken_release import SCENES, make_release
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +60,14 @@ def release_row(release: Path, language: str, task: Task) -> dict[str, Any]:
 
 
 def test_the_files_of_a_data_set(exported: Path) -> None:
-    assert sorted(path.name for path in exported.glob("*")) == ["data_stereo", "dev_en.jsonl", "dev_zh.jsonl"]
+    assert sorted(path.name for path in exported.glob("*")) == [
+        "NOTES.json",
+        "data_stereo",
+        "dev_en.jsonl",
+        "dev_zh.jsonl",
+    ]
+    notes = json.loads((exported / "NOTES.json").read_text(encoding="utf-8"))
+    assert notes["word_times"] == {"en": "engine", "zh": "proportional"}
     rows = [row for language in Language for row in manifest_rows(exported, language)]
     assert len({row["path"] for row in rows}) == SCENES
     assert {path.suffix for path in (exported / "data_stereo").iterdir()} == {".wav", ".json"}

@@ -11,7 +11,7 @@ import soundfile
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from flows.exports.common import export_name
 from flows.exports.nemo import NemoExporter, mixed
-from tests.support.spoken_release import make_release
+from tests.support.spoken_release import SCENES, make_release
 
 KEYS = ["audio_filepath", "offset", "duration", "text", "label", "num_speakers", "rttm_filepath", "uem_filepath"]
 
@@ -58,7 +58,7 @@ def test_a_manifest_as_nemo_reads_it(exported: Path, kind: str, roles: set[str])
         assert row["num_speakers"] == len(speakers)
         assert {line[1] for line in speech} == {audio.stem}
         assert all(float(line[3]) + float(line[4]) <= info.duration + 1e-7 for line in speech)
-    assert len(names) == 20
+    assert len(names) == SCENES
     assert heard == roles
 
 
@@ -97,7 +97,7 @@ def test_the_user_channel_is_the_challenges_and_the_mix_is_the_sum(release: Path
         peak = np.abs(user + assistant).max()
         assert (gain == 1.0) == (peak <= 32_767 / 32_768)
         scaled += gain < 1.0
-    assert 0 < scaled < 20
+    assert 0 < scaled < SCENES
 
 
 def test_a_mix_that_does_not_clip_is_the_plain_sum() -> None:
@@ -113,7 +113,7 @@ def test_a_mix_that_does_not_clip_is_the_plain_sum() -> None:
 
 def test_two_runs_are_equal_to_the_byte(release: Path, exported: Path, tmp_path: Path) -> None:
     again, count = export(release, tmp_path / "再")
-    assert (count.items, count.entries) == (20, 40)
+    assert (count.items, count.entries) == (SCENES, 2 * SCENES)
     files = {path.relative_to(again): path.read_bytes() for path in again.rglob("*") if path.is_file()}
     assert files == {path.relative_to(exported): path.read_bytes() for path in exported.rglob("*") if path.is_file()}
 

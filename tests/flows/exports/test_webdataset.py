@@ -14,7 +14,7 @@ from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Language, Task, Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from flows.exports.webdataset import WebDatasetShards
-from tests.support.spoken_release import make_release
+from tests.support.spoken_release import SCENES, make_release
 
 SHARDS = [f"track{track}-{language}-dev-000000.tar" for track in (1, 2) for language in ("en", "zh")]
 
@@ -53,7 +53,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(release: Path) -> Path:
     target = release.parent / "out"
-    assert export(release, target) == ExportCount(items=24, entries=4)
+    assert export(release, target) == ExportCount(items=4 + SCENES, entries=4)
     return target
 
 
