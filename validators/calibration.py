@@ -66,8 +66,8 @@ at once).
 
 - The clean file moved by 10 ms correlates with the channel by 0.19 at most, by 50 ms and more by 0.06; the
   telephone alone leaves 0.63.
-- A third party less than 9 dB over the floor (6 dB over what counts as silent) gets no verdict on its sound: in babble
-  as few as 1 % of its frames were louder than the floor.
+- A third party less than 9 dB over the floor (6 dB over what counts as silent) gets a warning and no verdict on its
+  sound: in babble as few as 1 % of its frames were louder than the floor.
 - Scenes with a `[break]` get no verdict on SNR and on a floor that is too high: part of their labels is no speech.
 - Overlapped speech is not judged behind babble, which is overlapped speech (2 errors on 16 sound scenes), nor behind
   a telephone, whose band the detector was not made for (2 errors on 16). Noise and echo changed nothing (0 of 32).

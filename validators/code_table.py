@@ -89,6 +89,7 @@ _TIMELINE = (
     ("TIMELINE.ASSISTANT_ABSENT", E, "min_active_share silence_dbfs", "DESIGN.md: full duplex", "too little sound inside a segment of the assistant's channel"),
     ("TIMELINE.FLOOR", E, "min_speech_over_floor_db max_floor_excess_db", "calibration below", "the microphone's stated floor is too near to the speech, or far above what is heard between it"),
     ("TIMELINE.SNR", E, "max_snr_error_db", "calibration below", "the stated signal-to-noise ratio is not the one in the file"),
+    ("TIMELINE.DROWNED", W, "min_speech_over_floor_db floor_margin_db", "calibration below", "labelled speech so near to the noise that nobody may hear it; make it louder or the noise softer"),
     ("TIMELINE.ASSISTANT_NOT_CUT", E, "max_outside_dbfs label_margin_s", "DESIGN.md: the assistant is really cut", "the interrupted assistant goes on after its cut"),
 )
 

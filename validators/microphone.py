@@ -62,6 +62,8 @@ class Background:
     tails_s: Mapping[str | None, float] = field(default_factory=dict)
     #: roles that are too near to the floor to be told from it
     drowned: frozenset[str | None] = frozenset()
+    #: the floor is noise, and not the reverberation of the speech itself
+    noisy: bool = False
 
     def sounding(self, segments: Sequence[SegmentRow]) -> list[Span]:
         """The segments with the reverberation after them."""
@@ -99,6 +101,7 @@ def background(
         longest_silence_s=thresholds.max_inner_silence_in_noise_s,
         tails_s=tails_s,
         drowned=frozenset({Role.THIRD_PARTY.value}) if hidden else frozenset(),
+        noisy=bool(microphone.noises),
     )
 
 

@@ -57,6 +57,13 @@ def judge_user_channel(
     yield from outside(judge, "TIMELINE.USER_OUTSIDE", user, rate, spans, behind.outside_dbfs, thresholds)
     for segment in sentence.speech_segments:
         if segment.role in behind.drowned:
+            if behind.noisy:
+                where = f"{segment.xmin:.2f} to {segment.xmax:.2f} s"
+                yield judge.say(
+                    "TIMELINE.DROWNED",
+                    f"the {segment.role} at {where} is too near to the noise to be judged",
+                    span=segment.span,
+                )
             continue
         present = tuple(_absent(judge, "TIMELINE.USER_ABSENT", user, rate, segment, behind, thresholds))
         yield from present

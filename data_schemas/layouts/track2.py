@@ -47,6 +47,8 @@ NO_CLEAN: frozenset[Task] = frozenset({Task.PAUSE, Task.THIRD_PARTY_BEFORE, Task
 SCENE_ID = re.compile(r"^\d{4}_\d{4}(_add)?$")
 
 _SENTENCE = "_sentence.json"
+#: Names of an item's own files: no stem is called so
+_ROLES = frozenset({"user", "assistant", "clean", "sentence"})
 
 
 class Track2:
@@ -121,7 +123,8 @@ class Track2:
                     manifest=manifest.relative_to(root).as_posix() if found_line is not None else None,
                     line=found_line,
                     row=row,
-                    files=_files(folder.relative_to(root).as_posix(), str(row.get("id", name)), folder, root),
+                    files=_files(folder.relative_to(root).as_posix(), str(row.get("id", name)), folder, root)
+                    | _stems(row, folder.parent.relative_to(root).as_posix()),
                 )
 
     def _folders(self, root: Path) -> Iterator[tuple[Split, Language, Path]]:
@@ -151,3 +154,11 @@ def _files(folder: str, name: str, directory: Path, root: Path) -> dict[str, str
     if SCENE_ID.match(name) and (root / assistant).is_file():
         files["assistant"] = assistant
     return files
+
+
+def _stems(row: dict[str, object], parent: str) -> dict[str, str]:
+    """Kept stems by name; their paths count from the manifest's directory, as all paths of a row."""
+    stems = row.get("stems")
+    if not isinstance(stems, dict):
+        return {}
+    return {name: f"{parent}/{path}" for name, path in stems.items() if isinstance(path, str) and name not in _ROLES}
