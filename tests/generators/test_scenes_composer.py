@@ -208,7 +208,9 @@ def test_a_very_short_interruption_is_answered_after_the_assistant_has_stopped()
 
 
 def test_the_interruption_keeps_clear_of_the_query_even_when_asked_to_come_at_once() -> None:
-    early = SceneSettings(query_to_event=Fixed(value_s=0.61), floor_transfer=Fixed(value_s=0.0), min_reply_heard_s=0.0)
+    early = SceneSettings(
+        query_to_event=Fixed(value_s=0.61), floor_transfer=Fixed(value_s=0.0), min_reply_heard_s=0.001
+    )
     scene, _, _ = build(Task.FOLLOW_UP, seconds_of(), scenes=early)
     first, second = scene.segments
     assert (second.start - first.stop) / RATE >= early.min_segment_gap_s
