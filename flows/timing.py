@@ -1,4 +1,4 @@
-"""``humdial timing fit``, and how the timing of composed scenes compares with what was asked for."""
+"""How the timing of composed scenes compares with what was asked for: ``validation/timing.json`` of a release."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from data_schemas.base import Record
 from flows.timing import TimingReport
 
+_DIGITS = 4
 #: Asymptotic critical value of the one-sample Kolmogorov-Smirnov statistic times the square root of n, at
 #: alpha = 0.001: sqrt(-ln(alpha / 2) / 2) = 1.95 (Smirnov 1948).
-_DIGITS = 4
 KS_CRITICAL = 1.95
 #: Two-sided normal quantile at alpha = 0.001: how many standard errors a share may be off by chance.
 SHARE_CRITICAL = 3.29
