@@ -31,6 +31,7 @@ from flows.reconcile import CellCount
 from flows.release_texts import ReleaseTexts, read_texts
 from flows.shards import ItemOutcome
 from flows.timing import timing_report
+from flows.timing_distance import timing_json
 from generators.scripts.script_file import write_script_file
 from validators.catalog import CatalogExpectations, judge_catalog
 from validators.dataset import judge_dataset
@@ -180,7 +181,7 @@ def _gate(
     if duplex:
         timing = timing_report((scene_of(entry.item()) for entry in duplex), config.scenes, config.seed)
         write_text_atomic(
-            validation / "timing.json", json.dumps(timing.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
+            validation / "timing.json", json.dumps(timing_json(timing), ensure_ascii=False, indent=1) + "\n"
         )
     write_text_atomic(
         validation / "diversity.json",

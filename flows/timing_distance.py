@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from types import MappingProxyType
+from typing import Any
 
 from data_schemas.base import Record
 from flows.timing import TimingReport
@@ -65,6 +66,10 @@ STATED = MappingProxyType(
 SHARE_ALLOWANCE = 0.02
 
 
+#: The stated distances are for that many scenes: a handful is off by chance.
+ENOUGH_SCENES = 1000
+
+
 class Excess(Record):
     """A distance that is larger than stated. ``measure`` is ``ks``, ``wasserstein_s`` or ``share``."""
 
@@ -77,8 +82,7 @@ class Excess(Record):
 def exceeded(report: TimingReport) -> tuple[Excess, ...]:
     """What of a report lies farther from its target than `STATED`, in its order; names without durations never do.
 
-    The stated distances are for 1,000 scenes or more: a handful is off by chance. ``ks`` is also held to chance
-    where the report says that no draw was moved.
+    ``ks`` is also held to chance where the report says that no draw was moved.
     """
     found: list[Excess] = []
     for each in report.durations:
@@ -101,3 +105,11 @@ def exceeded(report: TimingReport) -> tuple[Excess, ...]:
             )
         )
     return tuple(each for each in found if each.value > each.bound)
+
+
+def timing_json(report: TimingReport) -> dict[str, Any]:
+    """``validation/timing.json``: the report, and from `ENOUGH_SCENES` on what lies farther than stated (else null)."""
+    beyond = exceeded(report) if report.scenes >= ENOUGH_SCENES else None
+    return report.model_dump(mode="json") | {
+        "farther_than_stated": None if beyond is None else [excess.model_dump(mode="json") for excess in beyond]
+    }

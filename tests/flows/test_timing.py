@@ -18,7 +18,7 @@ from data_schemas.tasks import SUB_TASKS, Language, Part, Task
 from flows.config import load_config
 from flows.errors import ConfigError, HumdialError
 from flows.timing import BINS, OF_CONVERSATION, SHIFTS, timing_report
-from flows.timing_distance import STATED, Excess, exceeded
+from flows.timing_distance import STATED, Excess, exceeded, timing_json
 from flows.timing_fit import timing_fit_command
 from generators.scenes.composer import compose
 from generators.scenes.conversation_settings import ConversationSettings
@@ -131,6 +131,8 @@ def test_1000_conversations_keep_the_stated_distances() -> None:
         assert each.moved is not None and each.moved <= most * each.n, name
     assert report.overlaps.n > 3000 and report.overlaps.target == 0.35
     assert report.overlaps.share == pytest.approx(0.35, abs=0.03)
+    assert timing_json(report)["farther_than_stated"] == []
+    assert timing_json(report.model_copy(update={"scenes": 999}))["farther_than_stated"] is None
 
 
 def test_distances_beyond_the_stated_ones_are_named() -> None:
