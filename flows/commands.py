@@ -46,7 +46,7 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
             markup=False,
             soft_wrap=True,
         )
-        print_next_commands(str(config.release_dir), console)
+        print_next_commands(str(config.release_dir), path, console)
         return
     parts = resolve(config)
     check_disk(config, parts.items)
@@ -56,7 +56,7 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
         reporter.advance("plan", len(prepared.plans))
         reporter.note("starting Prefect (10 to 25 seconds) ...")
         report = Build(config, prepared, reporter).run()
-    print_report(report, console)
+    print_report(report, path, console)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class BuildReport(Record):
         return sum(count.quarantined for count in self.counts)
 
 
-def print_report(report: BuildReport, console: Console) -> None:
+def print_report(report: BuildReport, config: Path, console: Console) -> None:
     """A table per track, language and split, then totals, place and next commands."""
     table = Table(title=f"{report.name}: what was made")
     for heading in ("track", "task", "language", "split", "planned", "topped up", "released", "rejected"):
@@ -59,10 +59,10 @@ def print_report(report: BuildReport, console: Console) -> None:
     if report.quarantined:
         console.print(f"rejected items with their findings: {report.work}/quarantine", markup=False)
     console.print(f"release: {report.release}\ntree sha256: {report.tree_sha256}", markup=False, soft_wrap=True)
-    print_next_commands(report.release, console)
+    print_next_commands(report.release, config, console)
 
 
-def print_next_commands(release: str, console: Console) -> None:
+def print_next_commands(release: str, config: Path, console: Console) -> None:
     """The two or three commands a person would want next, as they can be typed here."""
     program = "humdial" if shutil.which("humdial") else os.path.relpath(sys.argv[0])
     place = os.path.relpath(release) if Path(release).is_relative_to(Path.cwd()) else release
@@ -70,7 +70,7 @@ def print_next_commands(release: str, console: Console) -> None:
     for command in (
         f"{program} validate {place}",
         f"less {place}/README.md",
-        f"{program} build configs/quickstart.yaml --set seed=2 --set release=out/second",
+        f"{program} build {config} --set seed=2 --set release=out/second",
     ):
         console.print(f"  {command}", markup=False, soft_wrap=True)
 
