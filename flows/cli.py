@@ -166,25 +166,80 @@ def scripts_import_batch(
     import_batch_command(config, tuple(overrides or ()), tuple(files), _console())
 
 
+Judges = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="JUDGE", help="Ask this judge or group only (see `--list`). Repeatable."),
+]
+
+
 @app.command()
-def validate(
-    root: Annotated[Path, typer.Argument(help="A release, or any directory in a supported layout.")],
-    overlap: Annotated[
-        bool, typer.Option("--overlap/--no-overlap", help="Also run pyannote.audio overlap detection.")
-    ] = True,
+def validate(  # noqa: PLR0913, PLR0917 - one argument per option of the command
+    root: Annotated[Path | None, typer.Argument(help="A release, or any directory in a supported layout.")] = None,
+    only: Judges = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="JUDGE", help="Leave this judge or group out. Repeatable.")
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Only the quick judges, without models: short for `--only fast`.")
+    ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Thresholds of this configuration [default: those of the release's lock]."),
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Whose speech it is: some thresholds depend on it [default: the lock's].")
+    ] = None,
+    exclude: Annotated[
+        list[Path] | None,
+        typer.Option("--exclude", help="A data set, or a .jsonl or .txt of texts, that must not recur. Repeatable."),
+    ] = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", help="Findings of an earlier run: say and count only what is new.")
+    ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Also write all findings here, one JSON per line.")
+        Path | None, typer.Option("--output", "-o", help="Folder of the findings [default: ROOT.findings].")
+    ] = None,
+    data_docs: Annotated[
+        Path | None, typer.Option("--data-docs", help="Also write the catalog suite's Data Docs (HTML) here.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes [default: one per core].")] = None,
+    list_judges: Annotated[bool, typer.Option("--list", help="Print the judges and groups, and stop.")] = False,
 ) -> None:
     """Judge a data set, ours or not; exits 1 when there are errors.
 
-    Layouts: Track 1 (seed and later numbering) and Track 2. A release with a lock is also
-    checked file by file against it. The codes are explained in docs/findings.md.
+    Layouts: Track 1 (seed and later numbering) and Track 2. Findings, measures of every utterance and a summary
+    are written beside the root. What models measured is kept there too: run the same command again after an
+    interruption and it goes on where it was. The codes are explained in docs/findings.md.
+
+    Examples:
+
+      humdial validate out/quickstart
+
+      humdial validate ~/HumDial --fast --skip lock
+
+      humdial validate ~/HumDial --only transcript --baseline monday.findings
     """
     from flows.commands import validate_command
+    from flows.validate import ValidateOptions, print_judges
 
-    validate_command(root, overlap, output, workers or 0, _console())
+    if list_judges:
+        print_judges(_console())
+        return
+    if root is None:
+        raise typer.BadParameter("name the directory to judge", param_hint="ROOT")
+    options = ValidateOptions(
+        root=root,
+        only=(*(only or ()), *(("fast",) if fast else ())),
+        skip=tuple(skip or ()),
+        config=config,
+        engine=engine,
+        exclude=tuple(exclude or ()),
+        baseline=baseline,
+        output=output,
+        data_docs=data_docs,
+        workers=workers or 0,
+    )
+    validate_command(options, _console())
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -13,16 +13,12 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
-from data_schemas.base import write_jsonl
-from data_schemas.finding import Finding, Severity, sort_findings
-from data_schemas.layouts.registry import LAYOUTS, detect_layouts
 from data_schemas.tasks import Language, Split
-from flows.errors import EXIT_FAILED, ConfigError, ResourceError, TargetError
-from flows.pool import default_workers
+from flows.errors import EXIT_FAILED, ConfigError, ResourceError
 from flows.progress import progress_display
 from flows.report import print_next_commands, print_report
+from flows.validate import ValidateOptions
 
-SHOWN_FINDINGS = 20
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -76,37 +72,11 @@ def work_lock(work_dir: Path) -> Iterator[None]:
         ) from None
 
 
-def validate_command(root: Path, overlap: bool, output: Path | None, workers: int, console: Console) -> None:
+def validate_command(options: ValidateOptions, console: Console) -> None:
     """``humdial validate``."""
-    from validators.directory import validate_root
-    from validators.thresholds import Thresholds
+    from flows.validate import validate
 
-    if not root.is_dir():
-        raise TargetError(f"{root}: no such directory")
-    if not detect_layouts(root):
-        raise TargetError(
-            f"{root} holds no data set in a layout we know ({', '.join(known.name for known in LAYOUTS)}); give the "
-            "directory that holds track1/, HD-Track1/ or track2/, or what is inside one of them"
-        )
-    with progress_display(console) as reporter:
-        started: list[int] = []
-
-        def progress(done: int, total: int) -> None:
-            if not started:
-                reporter.expect("judge", total)
-                started.append(0)
-            reporter.advance("judge", done - started[0])
-            started[0] = done
-
-        result = validate_root(root, Thresholds(), overlap, progress, workers or default_workers())
-    findings = sort_findings(result.findings)
-    if output is not None:
-        write_jsonl(output, findings)
-    errors = [finding for finding in findings if finding.severity is Severity.ERROR]
-    others = [finding for finding in findings if finding.severity is not Severity.ERROR]
-    print_findings(errors + others, console)
-    console.print(f"{result.items} items judged: {len(errors)} errors, {len(others)} warnings and notes", markup=False)
-    if errors:
+    if not validate(options, console):
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -150,18 +120,6 @@ def _chosen(kind: type[E], names: tuple[str, ...], option: str) -> frozenset[E]:
         if name not in known:
             raise ConfigError(f"{option} {name}: choose from {', '.join(known)}")
     return frozenset(kind(name) for name in names) or frozenset(kind)
-
-
-def print_findings(findings: Sequence[Finding], console: Console) -> None:
-    """The first findings, one a line, and how many more there are."""
-    for finding in findings[:SHOWN_FINDINGS]:
-        console.print(
-            f"{finding.severity.value:<8}{finding.code:<28}{finding.item}: {finding.message}",
-            markup=False,
-            soft_wrap=True,
-        )
-    if len(findings) > SHOWN_FINDINGS:
-        console.print(f"... and {len(findings) - SHOWN_FINDINGS} more; --output FILE writes them all", markup=False)
 
 
 def doctor_command(console: Console) -> None:

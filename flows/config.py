@@ -18,7 +18,7 @@ from generators.plans.quotas import QuotaSpec
 from generators.scenes.settings import USER_MERGE_GAP_S, SceneSettings
 from generators.scripts.settings import ScriptSettings
 from generators.speech.settings import SpeechSettings
-from validators.thresholds import Thresholds
+from validators.settings import ValidationSettings
 
 #: Sections that say how and where to work, not what comes out; two builds that differ only
 #: here publish the same bytes.
@@ -57,9 +57,7 @@ class BuildConfig(Record):
     scripts: ScriptSettings
     speech: SpeechSettings
     scenes: SceneSettings = SceneSettings()
-    validation: Thresholds = Thresholds()
-    #: run pyannote.audio overlapped-speech detection on every full-duplex scene
-    overlap_detection: bool = True
+    validation: ValidationSettings = ValidationSettings()
     top_up: TopUpSettings = TopUpSettings()
     execution: ExecutionSettings = ExecutionSettings()
 

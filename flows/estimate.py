@@ -30,7 +30,15 @@ DUPLEX_SILENCE_SECONDS = 17.0
 CONVERSATION_SILENCE_SECONDS = 3.0
 #: Start-up of orchestration and model loading in each build.
 FIXED_SECONDS = 45.0
-JUDGE_SECONDS_PER_SCENE = 1.5
+#: Seconds of one core per second of speech (utterance judges), or of two-channel scene (the others): `make bench`.
+JUDGE_FACTOR = {
+    "transcript": 0.2,
+    "quality": 0.16,
+    "speakers": 0.02,
+    "prosody": 0.02,
+    "emotion": 0.03,
+}
+SCENE_JUDGE_FACTOR = {"overlap": 0.05, "segments": 0.1, "diarization": 0.05}
 BYTES_PER_SECOND = 32_000
 FILES_PER_SCENE_SECOND = 3  # user, assistant and clean channel
 FILES_PER_CONVERSATION_SECOND = 2
@@ -108,7 +116,7 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
             size = size.plus(size_of(script_of[plan.outline.script_id or ""]))
     workers = config.execution.workers or default_workers()
     factor = REAL_TIME_FACTOR.get(config.speech.engine, UNKNOWN_ENGINE_FACTOR)
-    judging = JUDGE_SECONDS_PER_SCENE * size.scenes * config.overlap_detection
+    judging = judging_seconds(config, size.speech_seconds, size.audio_seconds)
     return Estimate(
         dialogues=round(size.items),
         turns=round(size.turns),
@@ -119,6 +127,14 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
         build_seconds=FIXED_SECONDS + (size.speech_seconds * factor + judging) / workers,
         scripts=written,
     )
+
+
+def judging_seconds(config: BuildConfig, speech_seconds: float, audio_seconds: float) -> float:
+    """Seconds of one core that the judges' models take."""
+    selected = config.validation.selected
+    spoken = sum(factor for name, factor in JUDGE_FACTOR.items() if name in selected)
+    scenes = sum(factor for name, factor in SCENE_JUDGE_FACTOR.items() if name in selected)
+    return speech_seconds * spoken + audio_seconds * scenes
 
 
 def typical_scripts(places: Iterable[Place]) -> dict[Place, tuple[Script, ...]]:

@@ -32,12 +32,18 @@ from generators.speech.registry import create_engine
 from generators.speech.requests import PlannedUtterance
 from generators.speech.speak import load_samples, speak
 from generators.store import Store
+from validators.instruments import Instruments
 from validators.item import judge_item
-from validators.overlap import OverlapDetector
+from validators.judges import Selection
+from validators.tables import write_measures
 
 _PARENT_CHECK_SECONDS = 1.0
 
 ITEM_FILE = "item.json"
+#: beside it: what the judges measured of its utterances
+MEASURES_FILE = "measures.jsonl"
+#: in the work directory: measurements by the sound they were made of
+MEASURED = "measured.sqlite"
 STAGED = "staged"
 LAID_OUT = "root"
 
@@ -59,8 +65,8 @@ def _engine(name: str) -> SpeechEngine:
 
 
 @cache
-def _overlap_detector() -> OverlapDetector:
-    return OverlapDetector()
+def _instruments(selected: Selection, kept: Path) -> Instruments:
+    return Instruments(selected, kept)
 
 
 def speak_job(planned: PlannedUtterance, engine: str, store_root: Path) -> Utterance:
@@ -133,5 +139,8 @@ def judge_job(config: BuildConfig, track: Track, directory: Path) -> tuple[Findi
     found = tuple(config.layout_of(track).read(root))
     if len(found) != 1:
         raise RuntimeError(f"{root}: one item was laid out and {len(found)} were read back")
-    detector = _overlap_detector() if config.overlap_detection and track is Track.DUPLEX else None
-    return judge_item(found[0], root, config.validation, detector)
+    settings = config.validation
+    tools = _instruments(settings.selected, config.work_dir / MEASURED)
+    verdict = judge_item(found[0], root, settings.at(found[0].layout, config.speech.engine), tools)
+    write_measures(directory / MEASURES_FILE, verdict.clips)
+    return verdict.findings

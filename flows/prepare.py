@@ -12,7 +12,6 @@ from data_schemas.models import ModelEntry, load_model_table, verified_files
 from data_schemas.plan import DialoguePlan, QuotaCell
 from data_schemas.script import Script
 from data_schemas.speakers import Speaker
-from data_schemas.tasks import Track
 from flows.code_version import code_version
 from flows.config import BuildConfig
 from flows.errors import ConfigError, QuotaShort, ResourceError
@@ -34,8 +33,7 @@ from generators.scripts.writer import ScriptWriter
 from generators.speech.casting import cast_speakers
 from generators.speech.engine import SpeechEngine
 from generators.speech.registry import create_engine
-
-OVERLAP_MODEL = "pyannote-segmentation"
+from validators.judges import models_of
 
 #: Bytes on disk per second of released audio: staged + channels + clean, 16 kHz PCM16, and the
 #: store's copy. Measured on the quickstart (hard links are not counted twice).
@@ -145,8 +143,7 @@ def write_scripts(config: BuildConfig, base_dir: Path, parts: Parts, reporter: R
 def models_used(config: BuildConfig) -> tuple[ModelEntry, ...]:
     """The pinned models this configuration loads."""
     names = set(engine_models(config.speech.engine))
-    if config.overlap_detection and any(spec.task.track is Track.DUPLEX for spec in config.quotas):
-        names.add(OVERLAP_MODEL)
+    names |= set(models_of(config.validation.selected))
     return tuple(entry for entry in load_model_table() if entry.name in names)
 
 

@@ -24,7 +24,7 @@ from flows.catalog import catalog_frame
 from flows.code_version import code_version
 from flows.config import BuildConfig
 from flows.errors import GateFailed, TargetError
-from flows.jobs import ITEM_FILE, STAGED
+from flows.jobs import ITEM_FILE, MEASURES_FILE, STAGED
 from flows.prepare import Prepared
 from flows.progress import Reporter
 from flows.reconcile import CellCount
@@ -33,8 +33,11 @@ from flows.shards import ItemOutcome
 from flows.timing import timing_report
 from flows.timing_distance import timing_json
 from generators.scripts.script_file import write_script_file
-from validators.catalog import CatalogExpectations, judge_catalog
+from generators.speech.engine import SpeechEngine
+from validators.catalog import CatalogExpectations, DeclaredEngine, judge_catalog
 from validators.dataset import judge_dataset
+from validators.set_judges import judge_clips, judge_tables
+from validators.tables import measures_frame, read_measures
 
 LOCK_FILE = "dataset.lock.json"
 #: the frozen scripts of the released items: with ``scripts.pack: [that file]`` they can be spoken again
@@ -102,7 +105,7 @@ def publish(
     reporter.advance("publish")
     write_script_file(staging / SCRIPTS_FILE, _scripts(accepted))
     texts = read_texts(read_jsonl(staging / SCRIPTS_FILE, Script), config.validation)
-    _gate(config, accepted, counts, layouts, texts, staging)
+    _gate(config, prepared, accepted, counts, layouts, texts, staging)
     reporter.advance("publish")
     write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted), texts))
     write_text_atomic(staging / "RESOURCES.md", resource_declaration(config, prepared, texts))
@@ -163,6 +166,7 @@ def _scripts(accepted: Sequence[Accepted]) -> Iterator[Script]:
 
 def _gate(
     config: BuildConfig,
+    prepared: Prepared,
     accepted: Sequence[Accepted],
     counts: tuple[CellCount, ...],
     layouts: tuple[Layout, ...],
@@ -171,10 +175,24 @@ def _gate(
 ) -> None:
     frame = catalog_frame(_catalog_items(config, accepted))
     frame.write_parquet(staging / "catalog.parquet", compression="zstd", statistics=True)
-    report = judge_catalog(frame, catalog_expectations(config, counts))
+    report = judge_catalog(frame, catalog_expectations(config, prepared.engine, counts))
     item_findings = [finding for entry in accepted for finding in entry.outcome.findings]
-    set_findings = [*judge_dataset(staging, layouts, config.validation), *report.findings, *texts.findings]
+    clips = [clip for entry in accepted for clip in read_measures(entry.directory / MEASURES_FILE)]
+    thresholds, selected = config.validation.at(engine=config.speech.engine), config.validation.selected
+    heard = judge_clips(config.name, clips, thresholds, selected)
+    tables = judge_tables(staging, layouts, thresholds, selected - {"lock"})
+    set_findings = [
+        *judge_dataset(staging, layouts, thresholds),
+        *report.findings,
+        *texts.findings,
+        *heard.findings,
+        *tables.findings,
+    ]
     validation = staging / "validation"
+    validation.mkdir(exist_ok=True)
+    measures_frame(clips).write_parquet(validation / "measures.parquet", compression="zstd", statistics=True)
+    for name, figures in {**heard.reports, **tables.reports}.items():
+        write_text_atomic(validation / f"{name}.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
     write_jsonl(validation / "findings.jsonl", sort_findings([*item_findings, *set_findings]))
     write_text_atomic(validation / "catalog.json", json.dumps(report.results, ensure_ascii=False, indent=1) + "\n")
     duplex = [entry for entry in accepted if entry.outcome.cell.task.track is Track.DUPLEX]
@@ -200,11 +218,15 @@ def _gate(
         )
 
 
-def catalog_expectations(config: BuildConfig, counts: tuple[CellCount, ...]) -> CatalogExpectations:
-    """What the catalog must hold, from the configuration and the books."""
+def catalog_expectations(
+    config: BuildConfig, engine: SpeechEngine, counts: tuple[CellCount, ...]
+) -> CatalogExpectations:
+    """What the catalog must hold, from the configuration, the engine and the books."""
     return CatalogExpectations(
         items_per_cell={count.cell.key: count.released for count in counts},
-        thresholds=config.validation,
+        thresholds=config.validation.at(engine=engine.name),
+        engines=(DeclaredEngine(name=engine.name, weights_sha256=engine.weights_sha256),),
+        loudness_lufs=config.speech.loudness_lufs,
     )
 
 

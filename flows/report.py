@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from data_schemas.base import Record
+from data_schemas.finding import Finding, Severity
 from data_schemas.tasks import Track
 from flows.reconcile import CellCount
+
+SHOWN_FINDINGS = 20
 
 
 class BuildReport(Record):
@@ -73,6 +77,19 @@ def print_next_commands(release: str, config: Path, console: Console) -> None:
         f"{program} build {config} --set seed=2 --set release=out/second",
     ):
         console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """The worst findings, one a line, and how many more there are."""
+    order = list(Severity)
+    for finding in sorted(findings, key=lambda finding: order.index(finding.severity))[:SHOWN_FINDINGS]:
+        console.print(
+            f"{finding.severity.value:<8}{finding.code:<28}{finding.item}: {finding.message}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if len(findings) > SHOWN_FINDINGS:
+        console.print(f"... and {len(findings) - SHOWN_FINDINGS} more", markup=False)
 
 
 def summary_rows(counts: tuple[CellCount, ...]) -> list[tuple[object, ...]]:

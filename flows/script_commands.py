@@ -11,12 +11,13 @@ from rich.console import Console
 
 from data_schemas.finding import Severity
 from data_schemas.plan import Place
-from flows.commands import print_findings, work_lock
+from flows.commands import work_lock
 from flows.config import BuildConfig, load_config
 from flows.errors import EXIT_FAILED, ConfigError
 from flows.estimate import print_estimate
 from flows.prepare import resolve
 from flows.progress import Reporter, progress_display
+from flows.report import print_findings
 from flows.script_batches import import_answers, write_batches
 from flows.script_factory import ScriptFactory
 from flows.script_report import print_diversity, print_script_report

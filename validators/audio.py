@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +19,19 @@ from validators.codes import Judge
 from validators.measure import FRAME_S, Levels, frame_levels, runs, silences, spoken_units
 from validators.thresholds import Thresholds
 
-VALIDATOR = "audio/1"
+VALIDATOR = "audio/2"
 
 _FULL_SCALE = 32_767
 _LOUDNESS_BLOCK_S = 0.4  # gating block of ITU-R BS.1770-4; shorter files have no integrated loudness
 _QUIET_RUN_SAMPLES = 32  # 2 ms of exact zeros at 16 kHz: not found inside recorded or synthetic speech
 _COUNTED_SILENCE_S = 0.3  # silences from here on are taken out before words are counted against time
+
+_BYTES_PER_SAMPLE = 2
+_RIFF_HEADER = struct.Struct("<4sI4s")  # "RIFF", bytes that follow, "WAVE"
+_CHUNK_HEADER = struct.Struct("<4sI")
+_MAX_CHUNKS = 1000  # a file of empty chunks ends the search; real ones have a handful
+#: soundfile.LibsndfileError is a RuntimeError; a name that ends in .raw is a TypeError, an odd name a ValueError
+_CANNOT_READ = (OSError, RuntimeError, TypeError, ValueError)
 
 Pcm = npt.NDArray[np.int16]
 
@@ -54,42 +64,98 @@ def judge_audio(
 ) -> AudioVerdict:
     """Everything about one file. ``words`` is given for a Track 1 turn: one utterance from edge to edge.
 
-    A file of the wrong container, rate or channel count is not measured any further. Neither is a
+    A file of the wrong container, rate, channel count or length is not read at all, so that memory is bounded by
+    ``max_duration_s``; nothing that is wrong with a file raises. Not measured any further is a
     ``copy`` of samples that another file's verdict has measured. A file ``in_noise`` may begin and end with sound.
     """
-    import soundfile
-
-    try:
-        info = soundfile.info(path)
-        pcm, rate = soundfile.read(path, dtype="int16", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        finding = judge.say("AUDIO.UNREADABLE", f"cannot be read as audio: {error}; write it again as RIFF WAV")
-        return AudioVerdict(None, 0, (finding,))
-    container = tuple(_container(judge, info.format, info.subtype, rate, pcm, thresholds))
+    header = _header(judge, path)
+    if isinstance(header, Finding):
+        return AudioVerdict(None, 0, (header,))
+    container = tuple(_container(judge, header, thresholds))
     if container:
-        return AudioVerdict(None, rate, container)
-    mono: Pcm = pcm[:, 0]
-    samples = from_pcm16(mono)
-    if not mono.any():
+        return AudioVerdict(None, header.rate, container)
+    pcm = _pcm(judge, path, header)
+    if isinstance(pcm, Finding):
+        return AudioVerdict(None, header.rate, (pcm,))
+    rate = header.rate
+    samples = from_pcm16(pcm)
+    if not pcm.any():
         return AudioVerdict(samples, rate, (judge.say("AUDIO.SILENT", "every sample is zero"),))
     if copy:
         return AudioVerdict(samples, rate, ())
-    findings = [*_levels(judge, mono, samples, rate, thresholds), *_clicks(judge, samples, rate, thresholds, in_noise)]
+    findings = [*_levels(judge, pcm, samples, rate, thresholds), *_clicks(judge, samples, rate, thresholds, in_noise)]
     if words is not None:
         findings += _turn(judge, samples, rate, words, thresholds)
     return AudioVerdict(samples, rate, tuple(findings))
 
 
-def _container(
-    judge: Judge, container: str, subtype: str, rate: int, pcm: Pcm, thresholds: Thresholds
-) -> Iterator[Finding]:
-    if (container, subtype) != ("WAV", "PCM_16"):
-        yield judge.say("AUDIO.FORMAT", f"is {container}/{subtype}; RIFF WAV with 16-bit PCM is required")
+@dataclass(frozen=True)
+class _Header:
+    """What a file says of itself; nothing of its samples was read."""
+
+    container: str
+    subtype: str
+    rate: int
+    channels: int
+    frames: int
+
+
+def _header(judge: Judge, path: Path) -> _Header | Finding:
+    """Only ordinary files are opened: reading a pipe or a device might never end."""
+    import soundfile
+
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return _unreadable(judge, "it is no ordinary file")
+        info = soundfile.info(path)
+    except _CANNOT_READ as error:
+        return _unreadable(judge, str(error))
+    return _Header(info.format, info.subtype, info.samplerate, info.channels, info.frames)
+
+
+def _pcm(judge: Judge, path: Path, header: _Header) -> Pcm | Finding:
+    """Samples ``[n]`` of a mono file with 16 bit, or what keeps readers from agreeing on them."""
+    import soundfile
+
+    try:
+        stated = _stated_bytes(path)
+        pcm: Pcm = soundfile.read(path, frames=header.frames, dtype="int16", always_2d=True)[0][:, 0]
+    except _CANNOT_READ as error:
+        return _unreadable(judge, str(error))
+    if stated is None or stated // _BYTES_PER_SAMPLE != len(pcm):
+        said = "has no data chunk" if stated is None else f"says {stated} bytes"
+        return _unreadable(judge, f"its header {said}, {len(pcm) * _BYTES_PER_SAMPLE} bytes of samples are there")
+    return pcm
+
+
+def _stated_bytes(path: Path) -> int | None:
+    """Size that the header of a RIFF WAV gives to its samples, true or not; None without a data chunk."""
+    with path.open("rb") as file:
+        file.seek(_RIFF_HEADER.size)
+        for _ in range(_MAX_CHUNKS):
+            chunk = file.read(_CHUNK_HEADER.size)
+            if len(chunk) < _CHUNK_HEADER.size:
+                return None
+            name, size = _CHUNK_HEADER.unpack(chunk)
+            if name == b"data":
+                return int(size)
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return None
+
+
+def _unreadable(judge: Judge, why: str) -> Finding:
+    return judge.say("AUDIO.UNREADABLE", f"cannot be read as audio: {why}; write it again as RIFF WAV")
+
+
+def _container(judge: Judge, header: _Header, thresholds: Thresholds) -> Iterator[Finding]:
+    if (header.container, header.subtype) != ("WAV", "PCM_16"):
+        yield judge.say("AUDIO.FORMAT", f"is {header.container}/{header.subtype}; RIFF WAV with 16-bit PCM is required")
+    rate = header.rate
     if rate != thresholds.sample_rate_hz:
         yield judge.say("AUDIO.RATE", f"has {rate} Hz; resample it", value=rate, threshold=thresholds.sample_rate_hz)
-    if pcm.shape[1] != 1:
-        yield judge.say("AUDIO.CHANNELS", f"has {pcm.shape[1]} channels; mono is required", value=pcm.shape[1])
-    seconds = len(pcm) / rate
+    if header.channels != 1:
+        yield judge.say("AUDIO.CHANNELS", f"has {header.channels} channels; mono is required", value=header.channels)
+    seconds = header.frames / rate
     if seconds < thresholds.min_duration_s:
         yield judge.say("AUDIO.DURATION", f"lasts {seconds:.3f} s", value=seconds, threshold=thresholds.min_duration_s)
     if seconds > thresholds.max_duration_s:

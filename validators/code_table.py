@@ -4,6 +4,8 @@
 # fmt: off
 from __future__ import annotations
 
+from validators.limits import conversation, emotion, sets, sound, speakers, transcript
+
 E, W, INFO = "error", "warning", "info"
 
 _TRACK1 = (
@@ -164,7 +166,13 @@ CODE_ROWS: tuple[tuple[str, str, str, str, str], ...] = (
     *_AUDIO,
     *_TIMELINE,
     *_SCENE,
+    *conversation.CODES,
+    *transcript.CODES,
+    *sound.CODES,
+    *speakers.CODES,
+    *emotion.CODES,
     *_SET,
+    *sets.CODES,
     *_CATALOG,
     *_BUILD,
     *_SCRIPT,

@@ -13,12 +13,24 @@ from typing import NamedTuple
 from data_schemas.finding import Finding, Severity
 from validators.calibration import CALIBRATION
 from validators.code_table import CODE_ROWS
-from validators.thresholds import Thresholds
+from validators.thresholds import ENGINE_DEFAULTS, FAMILIES, Thresholds
 
 _ACTION = {
     Severity.ERROR: "quarantine",
     Severity.WARNING: "accept, report",
     Severity.INFO: "accept, count",
+}
+#: Families and codes whose errors are mended by writing or speaking again. A code wins over its family.
+_MENDED = {
+    "SCRIPT": "rewrite",
+    "T1.TEXT_LANGUAGE": "rewrite",
+    "T1.RESPONSE_LANGUAGE": "rewrite",
+    "LANGUAGE.TEXT": "rewrite",
+    "TRANSCRIPT": "resynthesise",
+    "LANGUAGE.AUDIO": "resynthesise",
+    "SOUND": "resynthesise",
+    "SPEAKER.CHANGED": "resynthesise",
+    "AUDIO.TEXT_DURATION": "resynthesise",
 }
 
 
@@ -33,7 +45,9 @@ class CodeInfo(NamedTuple):
 
     @property
     def action(self) -> str:
-        """What the pipeline does with the item."""
+        """What the pipeline does: accept, resynthesise, rewrite or quarantine."""
+        if self.severity is Severity.ERROR:
+            return _MENDED.get(self.code) or _MENDED.get(self.code.split(".")[0]) or _ACTION[Severity.ERROR]
         return _ACTION[self.severity]
 
 
@@ -108,7 +122,13 @@ A finding has a stable code. What follows from it depends on its severity alone:
 | warning | the item is released and the report shows the finding |
 | info | the item is released and the finding is counted |
 
-Numbers are fields of `validation:` in the build configuration.
+The column "pipeline" says what mends an error. `quarantine`: another item takes the place. `rewrite`: the writer is
+asked again with the finding (`SCRIPT.*`, while scripts are written); a finished script goes to quarantine.
+`resynthesise`: the utterance has to be spoken again with another seed; Kokoro and espeak say the same bytes whatever the
+seed, so today the item goes to quarantine and a top-up plan with another script replaces it.
+
+Numbers are fields of `validation:` in the build configuration. `validation.layouts` and `validation.engines` hold
+values for the items of one layout and the speech of one engine, e.g. `engines: {espeak: {min_dnsmos_overall: 1.2}}`.
 """
 
 
@@ -119,6 +139,7 @@ def render_codes_markdown() -> str:
         parts.append(_family_table(family))
     parts.append(_threshold_table())
     parts.append(CALIBRATION)
+    parts += [family.CALIBRATION for family in FAMILIES if family.CALIBRATION]
     return "\n".join(parts)
 
 
@@ -151,6 +172,12 @@ def _threshold_table() -> str:
     schema = Thresholds.model_json_schema()["properties"]
     for name, field in Thresholds.model_fields.items():
         lines.append(f"| `{name}` | {_show(getattr(defaults, name))} | {_range(schema[name])} | {field.description} |")
+    lines += ["", "Shipped values for one engine's speech:", "", "| engine | field | value |", "|---|---|---|"]
+    lines += [
+        f"| `{engine}` | `{name}` | {_show(value)} |"
+        for engine, values in ENGINE_DEFAULTS.items()
+        for name, value in values.items()
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from data_schemas.acoustics import Microphone
@@ -13,11 +14,18 @@ from data_schemas.tasks import Track
 from validators.audio import VALIDATOR as AUDIO
 from validators.audio import Words, judge_audio
 from validators.clean_file import judge_clean_file
+from validators.clip_measures import ClipMeasures
+from validators.clips import Clip, clips_of
 from validators.codes import Judge
 from validators.events import judge_events
-from validators.microphone import background, judge_microphone, leaves_user_as_spoken, muddles_overlap, read_microphone
-from validators.overlap import OverlapDetector, balanced_mix, judge_overlap
+from validators.instruments import Instruments
+from validators.judges import FORMAL
+from validators.language import VALIDATOR as LANGUAGE
+from validators.language import judge_language
+from validators.microphone import background, judge_microphone, leaves_user_as_spoken, read_microphone
 from validators.rows import AssistantRow, AssistantSegmentRow, DialogueRow, SentenceFile, existing_file, view
+from validators.scene_judges import SceneParts, judge_scene
+from validators.speakers import judge_item_speakers
 from validators.structure_track1 import judge_dialogue
 from validators.structure_track2 import CLEAN_TASKS, judge_sample
 from validators.thresholds import Thresholds
@@ -28,41 +36,77 @@ from validators.timeline import (
     Channels,
     judge_assistant_channel,
     judge_user_channel,
-    planned_overlap,
 )
 
 
+@dataclass(frozen=True)
+class ItemVerdict:
+    """Everything found on one item, and what was measured of each of its clips."""
+
+    findings: tuple[Finding, ...]
+    clips: tuple[ClipMeasures, ...] = ()
+    #: figures about the scene as a whole, see `scene_judges.SceneVerdict`
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
 def judge_item(
-    found: FoundItem, root: Path, thresholds: Thresholds, overlap: OverlapDetector | None = None
-) -> tuple[Finding, ...]:
-    """All findings on one item whose files lie under ``root``.
-
-    ``overlap`` is a detector to compare a full-duplex item's overlap with; None leaves that out.
-    """
+    found: FoundItem, root: Path, thresholds: Thresholds, instruments: Instruments | None = None
+) -> ItemVerdict:
+    """What the selected judges say of one item whose files lie under ``root``; without instruments those of form."""
+    tools = instruments or Instruments(FORMAL)
+    findings: list[Finding] = []
+    if "language" in tools.selected:
+        findings += judge_language(Judge(LANGUAGE, found.id, found.manifest), found, thresholds)
     if found.track is Track.EMOTION:
-        return (*judge_dialogue(found, root), *_turn_files(found, root, thresholds))
-    return tuple(_sample(found, root, thresholds, overlap))
+        return _dialogue(found, root, thresholds, tools, findings)
+    return _sample(found, root, thresholds, tools, findings)
 
 
-def _turn_files(found: FoundItem, root: Path, thresholds: Thresholds) -> Iterator[Finding]:
+def _dialogue(
+    found: FoundItem, root: Path, thresholds: Thresholds, tools: Instruments, findings: list[Finding]
+) -> ItemVerdict:
+    if "structure" in tools.selected:
+        findings += judge_dialogue(found, root)
     row = view(DialogueRow, found.row)
     texts = {} if isinstance(row, str) else {f"turn_{n}": turn.text for n, turn in enumerate(row.turns, start=1)}
+    samples: dict[str, Samples] = {}
     for role in sorted(found.files):
         path = existing_file(found, root, role)
         if path is None or path.suffix != ".wav":
             continue
         words = Words(texts[role], found.language) if role in texts else None
-        judge = Judge(AUDIO, found.id, found.files[role])
-        yield from judge_audio(judge, path, thresholds, words).findings
+        verdict = judge_audio(Judge(AUDIO, found.id, found.files[role]), path, thresholds, words)
+        findings += verdict.findings if "audio" in tools.selected else ()
+        if verdict.samples is not None:
+            samples[role] = verdict.samples
+    return _with_clips(findings, clips_of(found, samples, thresholds.sample_rate_hz), thresholds, tools)
 
 
-def _sample(found: FoundItem, root: Path, thresholds: Thresholds, overlap: OverlapDetector | None) -> Iterator[Finding]:
+def _with_clips(
+    findings: list[Finding], clips: tuple[Clip, ...], thresholds: Thresholds, tools: Instruments
+) -> ItemVerdict:
+    """The clip judges' findings and measures added."""
+    measures: list[ClipMeasures] = []
+    if tools.clip_judges:
+        for clip in clips:
+            said, measured = tools.examine(clip, thresholds)
+            findings += said
+            measures.append(measured)
+    if "speakers" in tools.selected and measures:
+        findings += judge_item_speakers(measures[0].item, measures, thresholds)
+    return ItemVerdict(tuple(findings), tuple(measures))
+
+
+def _sample(
+    found: FoundItem, root: Path, thresholds: Thresholds, tools: Instruments, findings: list[Finding]
+) -> ItemVerdict:
     labels = judge_sample(found, root, thresholds)
-    yield from labels.findings
-    yield from judge_events(found, root, thresholds)
     microphone = read_microphone(Judge(TIMELINE, found.id), found)
+    if "structure" in tools.selected:
+        findings += labels.findings
+        findings += judge_events(found, root, thresholds)
+        findings += (microphone,) if isinstance(microphone, Finding) else ()
     if isinstance(microphone, Finding):
-        yield microphone
         microphone = None
     in_noise = microphone is not None and bool(microphone.noises)
     samples: dict[str, Samples] = {}
@@ -72,15 +116,25 @@ def _sample(found: FoundItem, root: Path, thresholds: Thresholds, overlap: Overl
             continue
         judge = Judge(AUDIO, found.id, found.files[role])
         verdict = judge_audio(judge, path, thresholds, copy=role == "clean", in_noise=in_noise and role == "user")
-        yield from verdict.findings
+        findings += verdict.findings if "audio" in tools.selected else ()
         if verdict.samples is not None:
             samples[role] = verdict.samples
-    if labels.sentence is None or "user" not in samples:
-        return
-    channels = Channels(samples["user"], samples.get("assistant"), samples.get("clean"), thresholds.sample_rate_hz)
-    yield from _timeline(found, labels.sentence, channels, microphone, thresholds)
-    if overlap is not None and not muddles_overlap(microphone):
-        yield from _overlap(found, labels.sentence, channels, thresholds, overlap)
+    values: Mapping[str, float] = {}
+    if labels.sentence is not None and "user" in samples:
+        rate = thresholds.sample_rate_hz
+        channels = Channels(samples["user"], samples.get("assistant"), samples.get("clean"), rate)
+        if "timeline" in tools.selected:
+            findings += _timeline(found, labels.sentence, channels, microphone, thresholds)
+        labelled = _assistant_segments(found)
+        heard = judge_scene(
+            SceneParts(found, labels.sentence, channels, None if isinstance(labelled, str) else labelled, microphone),
+            thresholds,
+            tools,
+        )
+        findings += heard.findings
+        values = heard.values
+    clips = clips_of(found, samples, thresholds.sample_rate_hz, microphone)
+    return replace(_with_clips(findings, clips, thresholds, tools), values=values)
 
 
 def _timeline(
@@ -113,19 +167,3 @@ def _timeline(
 def _assistant_segments(found: FoundItem) -> tuple[AssistantSegmentRow, ...] | str | None:
     row = view(AssistantRow, found.row)
     return row if isinstance(row, str) else row.assistant_segments
-
-
-def _overlap(
-    found: FoundItem,
-    sentence: SentenceFile,
-    channels: Channels,
-    thresholds: Thresholds,
-    detector: OverlapDetector,
-) -> Iterator[Finding]:
-    assistant = _assistant_segments(found)
-    if channels.assistant is None or assistant is None or isinstance(assistant, str):
-        return
-    spans = [segment.span for segment in sentence.speech_segments]
-    mix = balanced_mix(channels.user, channels.assistant, spans, channels.rate)
-    planned = planned_overlap(sentence.speech_segments, assistant)
-    yield from judge_overlap(found.id, mix, planned, thresholds, detector)

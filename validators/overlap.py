@@ -10,124 +10,53 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from data_schemas.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.finding import Finding
-from data_schemas.models import verified_path
 from validators.codes import Judge
 from validators.measure import Span, clip_span, runs
+from validators.speech_activity import FrameScores, SegmentationModel, second_highest
 from validators.thresholds import Thresholds
 
-VALIDATOR = "overlap/1"
-MODEL_NAME = "pyannote-segmentation"
-MODEL_FILE = "pytorch_model.bin"
+__all__ = [
+    "OverlapAgreement",
+    "OverlapDetector",
+    "OverlapScores",
+    "agreement",
+    "balanced_mix",
+    "judge_overlap",
+    "judge_overlap_scores",
+    "second_highest",
+]
 
-_STEP_S = 0.5  # windows of 5 s every 0.5 s: the ten per cent that pyannote's Inference defaults to
-_BATCH = 8  # windows at once; memory stays under 100 MB more
-_SECOND = -2  # index of the second-highest of sorted scores
+VALIDATOR = "overlap/1"
+
 _MAX_RAISE = 10.0 ** (15.0 / 20.0)  # a talker is raised by 15 dB at most before detection
 _ACTIVE = 1e-3  # -60 dBFS: samples above it count as speech when levels are compared
 _LEAST_SCORED_S = 0.25  # less planned overlap than this outside the collar gives no verdict on recall
 _LEAST_HEARD_S = 0.25  # less detected overlap than this gives no verdict on precision
 
 
-@dataclass(frozen=True)
-class OverlapScores:
-    """Score in [0, 1] of the second speaker per frame, shape ``[frames]``; times in seconds."""
-
-    values: npt.NDArray[np.float32]
-    first_centre: float
-    step: float
-
-    @property
-    def centres(self) -> npt.NDArray[np.float64]:
-        """Time of each frame's centre, seconds."""
-        return self.first_centre + self.step * np.arange(len(self.values), dtype=np.float64)
-
-    def spans(self, onset: float) -> tuple[Span, ...]:
-        """Seconds in which the score exceeds ``onset``."""
-        half = self.step / 2
-        centres = self.centres
-        return tuple(
-            (float(centres[start]) - half, float(centres[stop - 1]) + half) for start, stop in runs(self.values > onset)
-        )
+#: The second-highest speaker score per frame.
+OverlapScores = FrameScores
 
 
 class OverlapDetector:
-    """The segmentation model, loaded on first use, once per instance; one torch thread, deterministic."""
+    """The segmentation model as a detector of overlapped speech; one torch thread, deterministic."""
 
-    def __init__(self, model_file: Path | None = None) -> None:
-        """``model_file`` is a checkpoint whose hash the caller has checked; None takes the pinned one.
+    def __init__(self, model_file: Path | None = None, model: SegmentationModel | None = None) -> None:
+        """``model_file`` is a checkpoint whose hash the caller has checked; ``model`` is shared with other judges.
 
         Raises:
-            data_schemas.models.ModelMissing: the pinned model is not installed; says what to run.
+            data_schemas.models.ModelMissing: neither is given and the pinned model is not installed; says what to run.
         """
-        self._path = verified_path(MODEL_NAME, MODEL_FILE) if model_file is None else model_file
-        self._inference: Any = None
+        self.model = SegmentationModel(model_file) if model is None else model
 
     def scores(self, mix: Samples, rate: int = SAMPLE_RATE_HZ) -> OverlapScores:
         """Scores of a mono mix ``[n]``."""
-        import torch
-
-        if self._inference is None:
-            self._inference = _load(self._path)
-        waveform = torch.from_numpy(np.ascontiguousarray(mix, dtype=np.float32))[None]
-        with torch.inference_mode():
-            answer = self._inference({"waveform": waveform, "sample_rate": rate})
-        window = answer.sliding_window
-        frames = round(len(mix) / rate / window.step)
-        return OverlapScores(
-            values=answer.data[:frames, 0].astype(np.float32),
-            first_centre=window.start + window.duration / 2,
-            step=window.step,
-        )
-
-
-def _load(path: Path) -> Any:
-    import logging
-    import os
-    import warnings
-
-    import torch
-
-    os.environ["PYANNOTE_METRICS_ENABLED"] = "false"  # else every use is reported to a server
-    torch.set_num_threads(1)
-    _seed_torchaudio()
-    logging.getLogger("lightning.pytorch.utilities.migration.utils").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torchcodec is absent on purpose: samples come from memory
-        from pyannote.audio import Inference, Model
-
-        model: Any = Model.from_pretrained(path)
-        model.eval()
-        return Inference(model, step=_STEP_S, pre_aggregation_hook=second_highest, batch_size=_BATCH)
-
-
-def _seed_torchaudio() -> None:
-    """Stand in for torchaudio's compiled part, which the CPU build of torch cannot load.
-
-    pyannote.audio only imports torchaudio; the compiled part serves forced alignment alone.
-    """
-    import sys
-    import types
-
-    name = "torchaudio._extension"
-    if name in sys.modules:
-        return
-    module: Any = types.ModuleType(name)
-    module._IS_TORCHAUDIO_EXT_AVAILABLE = False
-    module._IS_ALIGN_AVAILABLE = False
-    module.fail_if_no_align = lambda function: function
-    sys.modules[name] = module
-
-
-def second_highest(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """``[chunks, frames, speakers]`` to ``[chunks, frames, 1]``: the second-highest speaker score."""
-    return np.partition(scores, _SECOND, axis=-1)[..., _SECOND : _SECOND + 1]
+        return self.model.windows(mix, rate).second_highest()
 
 
 def balanced_mix(user: Samples, assistant: Samples, segments: Iterable[Span], rate: int) -> Samples:
@@ -196,8 +125,14 @@ def judge_overlap(
     detector: OverlapDetector,
 ) -> tuple[Finding, ...]:
     """Findings on a mono mix ``[n]`` at 16 kHz; spans are seconds in which two people should speak."""
-    judge = Judge(VALIDATOR, item_id)
-    return tuple(_compare(judge, detector.scores(mix), planned_spans, thresholds))
+    return judge_overlap_scores(item_id, detector.scores(mix), planned_spans, thresholds)
+
+
+def judge_overlap_scores(
+    item_id: str, scores: OverlapScores, planned_spans: tuple[Span, ...], thresholds: Thresholds
+) -> tuple[Finding, ...]:
+    """The same of scores that are already there: the windows of one run serve diarization too."""
+    return tuple(_compare(Judge(VALIDATOR, item_id), scores, planned_spans, thresholds))
 
 
 def _compare(

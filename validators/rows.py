@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,7 @@ from data_schemas.tasks import Channel, Part, Role
 
 
 class _View(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
 
 class TurnRow(_View):
@@ -67,6 +68,39 @@ class AssistantRow(_View):
     """The assistant's side of a Track 2 manifest row; None in data sets that do not label it."""
 
     assistant_segments: tuple[AssistantSegmentRow, ...] | None = None
+
+
+class SpokenTurnRow(_View):
+    """A turn of a Track 1 row with what our rows add; None where a data set does not tell."""
+
+    text: str
+    emotion: str
+    speaker: str | None = None
+    intensity: int | None = None
+
+
+class SpokenDialogueRow(_View):
+    """A Track 1 row as speech: words, labels and speakers."""
+
+    turns: tuple[SpokenTurnRow, ...]
+
+
+class SpokenSegmentRow(SegmentRow):
+    """A user segment and, in our rows, who says it."""
+
+    speaker: str | None = None
+
+
+class SpokenScene(_View):
+    """The user's side of a Track 2 manifest row as speech."""
+
+    speech_segments: tuple[SpokenSegmentRow, ...]
+
+
+class AssistantSpeechRow(AssistantRow):
+    """The assistant's side of a Track 2 manifest row as speech; ``speakers`` maps a role to a speaker id."""
+
+    speakers: dict[str, str] = {}
 
 
 class UserLineRow(_View):
@@ -129,21 +163,57 @@ V = TypeVar("V", bound=BaseModel)
 
 
 def view(kind: type[V], row: object) -> V | str:
-    """The typed view of a raw JSON value, or one sentence that says what is wrong with it."""
+    """The typed view of a raw JSON value, or one sentence that says what is wrong with it.
+
+    Numbers beyond a float's range, NaN and infinities are no numbers.
+    """
     try:
         return kind.model_validate_json(json.dumps(row))
     except ValidationError as error:
         return describe_validation_error(error)
+    except (ValueError, RecursionError) as error:
+        return f"cannot be read as a row: {error}"
 
 
 def read_json(path: Path) -> object:
-    """Any JSON value of a UTF-8 file.
+    """Any JSON value of a UTF-8 file, as strict as the strictest of its readers.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: not UTF-8, or not JSON.
+        ValueError: not UTF-8, not JSON (NaN and infinities are not), a key twice, or half of a surrogate pair.
     """
-    return json.loads(path.read_text(encoding="utf-8"))
+    raw = path.read_bytes()
+    if raw.startswith(BOM_UTF8):
+        raise ValueError("starts with a byte-order mark; save the file as UTF-8 without BOM")
+    return strict_json(raw.decode("utf-8"))
+
+
+def strict_json(text: str) -> object:
+    """A JSON value as RFC 8259 has it.
+
+    Raises:
+        ValueError: one clause that says what is wrong.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_key_twice)
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("holds half of a surrogate pair, which is no character") from error
+    return value
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"holds {name}, which is no JSON number")
+
+
+def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
+        raise ValueError(f"holds the key {twice!r} twice, of which readers see one")
+    return found
 
 
 def existing_file(found: FoundItem, root: Path, role: str) -> Path | None:
@@ -153,7 +223,7 @@ def existing_file(found: FoundItem, root: Path, role: str) -> Path | None:
         return None
     try:
         path = inside(root, relative)
-    except RecordError:
+    except (RecordError, RuntimeError):  # RuntimeError: links that lead to themselves, until Python 3.13
         return None
     return path if path.is_file() else None
 

@@ -11,7 +11,15 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from data_schemas.audio import SAMPLE_RATE_HZ
-from data_schemas.base import Record
+from validators.limits import conversation, emotion, sets, sound, speakers, transcript
+from validators.limits.conversation import ConversationLimits
+from validators.limits.emotion import EmotionLimits
+from validators.limits.sets import SetLimits
+from validators.limits.sound import SoundLimits
+from validators.limits.speakers import SpeakerLimits
+from validators.limits.transcript import TranscriptLimits
+
+FAMILIES = (transcript, sound, speakers, conversation, emotion, sets)
 
 #: SPDX identifiers under which an engine's audio may be published: the project's engines
 #: (Kokoro Apache-2.0, CosyVoice Apache-2.0, espeak-ng GPL-3.0-or-later) and the usual free licences.
@@ -27,7 +35,7 @@ ALLOWED_LICENSES: tuple[str, ...] = (
 )
 
 
-class Thresholds(Record):
+class Thresholds(TranscriptLimits, SoundLimits, SpeakerLimits, ConversationLimits, EmotionLimits, SetLimits):
     """Limits of the validators. Units are in the names; ``description`` says where a default comes from."""
 
     # --- scripts
@@ -277,6 +285,11 @@ class Thresholds(Record):
         default=ALLOWED_LICENSES, min_length=1, description="the challenge forbids commercial TTS (DESIGN.md)"
     )
 
+    def at(self, layout: str | None = None, engine: str | None = None) -> Thresholds:
+        """What holds for items of this layout spoken by this engine: everywhere the same."""
+        del layout, engine
+        return self
+
     @model_validator(mode="after")
     def _bands(self) -> Self:
         for low, high in BANDS:
@@ -296,4 +309,11 @@ BANDS: tuple[tuple[str, str], ...] = (
     ("overlap_onset", "overlap_certain"),
     ("min_event_gap_s", "max_event_gap_s"),
     ("min_before_gap_s", "max_before_gap_s"),
+    *(band for family in FAMILIES for band in family.BANDS),
 )
+
+#: Engine -> thresholds that differ for its speech, from all families.
+ENGINE_DEFAULTS: dict[str, dict[str, float]] = {
+    engine: {name: value for family in FAMILIES for name, value in family.ENGINES.get(engine, {}).items()}
+    for engine in sorted({name for family in FAMILIES for name in family.ENGINES})
+}

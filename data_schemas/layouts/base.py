@@ -86,7 +86,7 @@ def inside(root: Path, relative: str) -> Path:
     try:
         target = (base / relative).resolve()
         too_long = any(len(part.encode("utf-8")) > _NAME_MAX_BYTES for part in target.parts)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a link to itself, before Python 3.13
         raise RecordError(f"path {relative!r} cannot be the name of a file: {error}") from error
     if too_long:
         raise RecordError(f"path {relative!r} holds a name longer than {_NAME_MAX_BYTES} bytes; shorten it")

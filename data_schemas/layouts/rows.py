@@ -15,20 +15,31 @@ _SURROGATE = rb"\ud"
 def read_rows(path: Path, problems: list[RecordError] | None) -> Iterator[tuple[int, dict[str, object]]]:
     """Yield (line number, row) for every line that is a JSON object.
 
-    A line that is not (blank, byte-order mark, broken JSON, not UTF-8) is appended to
+    A line that is not (blank, byte-order mark, broken JSON, not UTF-8), or a file that cannot be opened, is appended to
     ``problems``; without a list it is raised.
 
     Raises:
         RecordError: naming file, line and way out.
     """
-    with path.open("rb") as handle:
-        for number, raw in enumerate(handle, start=1):
-            try:
-                yield number, parse_row(raw, f"{path}:{number}")
-            except RecordError as error:
-                if problems is None:
-                    raise
-                problems.append(error)
+    for number, raw in _lines(path, problems):
+        try:
+            yield number, parse_row(raw, f"{path}:{number}")
+        except RecordError as error:
+            if problems is None:
+                raise
+            problems.append(error)
+
+
+def _lines(path: Path, problems: list[RecordError] | None) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines; a manifest that cannot be opened has none."""
+    try:
+        with path.open("rb") as handle:
+            yield from enumerate(handle, start=1)
+    except OSError as error:
+        refusal = RecordError(f"{path}: cannot be read ({error.strerror}); a manifest is a file of JSON lines")
+        if problems is None:
+            raise refusal from error
+        problems.append(refusal)
 
 
 def parse_row(raw: bytes, where: str) -> dict[str, object]:

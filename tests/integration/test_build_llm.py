@@ -24,7 +24,7 @@ QUOTAS = (
 
 def write_config(folder: Path, base_url: str, **changes: object) -> Path:
     """The loopback configuration as a file in ``folder``."""
-    config = llm_config(folder, base_url, QUOTAS, overlap_detection=False, **changes)
+    config = llm_config(folder, base_url, QUOTAS, **changes)
     raw = config.model_dump(mode="json")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.yaml"

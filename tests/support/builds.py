@@ -30,7 +30,7 @@ def draft_config(folder: Path, **changes: Any) -> Path:
         "quotas": QUOTAS,
         "scripts": {"writer": "pack", "pack": ["quickstart"]},
         "speech": {"engine": "espeak"},
-        "overlap_detection": False,
+        "validation": {"skip": ["slow"]},
         "execution": {"workers": 1, "shard_items": 3},
     }
     raw.update(changes)

@@ -30,7 +30,6 @@ def llm_config(
     endpoint: dict[str, Any] | None = None,
     judge: bool = False,
     rounds: int = 2,
-    overlap_detection: bool = True,
     **llm: Any,
 ) -> BuildConfig:
     """A configuration that asks ``base_url``, impatient enough for tests."""
@@ -45,7 +44,7 @@ def llm_config(
             "release": str(folder / "release"),
             "work": str(folder / "work"),
             "quotas": list(quotas),
-            "overlap_detection": overlap_detection,
+            "validation": {"skip": ["slow"]},
             "scripts": {
                 "writer": "llm",
                 "llm": {

@@ -78,7 +78,7 @@ class Bench:
 
     def judge(self, item_id: str, thresholds: Thresholds | None = None) -> list[Finding]:
         found = next(item for item in self.items() if item.id == item_id)
-        return list(judge_item(found, self.root, thresholds or Thresholds()))
+        return list(judge_item(found, self.root, thresholds or Thresholds()).findings)
 
 
 def dialogue(identity: str, folder: str, language: str, turns: list[tuple[str, str, str]]) -> dict[str, Any]:

@@ -227,7 +227,7 @@ def talk(spoken: Path, tmp_path: Path) -> Bench:
 
 def judged_files(bench: Bench) -> set[str]:
     (found,) = (item for each in detect_layouts(bench.root) for item in each.read(bench.root))
-    return {finding.code for finding in judge_item(found, bench.root, Thresholds())}
+    return {finding.code for finding in judge_item(found, bench.root, Thresholds()).findings}
 
 
 NAME = ITEM.plan.item_code

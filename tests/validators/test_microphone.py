@@ -79,7 +79,7 @@ def write(root: Path, task: Task, microphone: Microphone | None, language: Langu
 
 def codes(bench: Bench, thresholds: Thresholds | None = None) -> set[str]:
     (found,) = (item for each in detect_layouts(bench.root) for item in each.read(bench.root))
-    findings = judge_item(found, bench.root, thresholds or Thresholds())
+    findings = judge_item(found, bench.root, thresholds or Thresholds()).findings
     return {finding.code for finding in findings} - {"T2.EVENT_GAP"}  # replies of these scripts are short
 
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import polars
 import pytest
 
 from data_schemas.catalog import CATALOG_SCHEMA
-from validators.catalog import CatalogExpectations, judge_catalog
+from data_schemas.plan import QuotaCell
+from data_schemas.release import DatasetLock, LockedCount, LockedEngine
+from data_schemas.tasks import Language, Split, Task
+from validators.catalog import (
+    CatalogExpectations,
+    DeclaredEngine,
+    expectations_from_lock,
+    judge_catalog,
+    write_data_docs,
+)
 from validators.codes import CODES
 from validators.thresholds import Thresholds
 
@@ -91,7 +101,11 @@ def event(**changes: Any) -> dict[str, Any]:
     return row | {"start_s": 1.0, "stop_s": 1.5, "duration_s": 0.5} | changes
 
 
-ROWS = [utterance(1, 1), utterance(1, 2), utterance(2, 1), duplex(), event()]
+ROWS = [
+    *(utterance(item, turn) for item in (1, 2) for turn in (1, 2, 3)),
+    duplex(),
+    event(),
+]
 EXPECTED = CatalogExpectations(items_per_cell={CELL_ZH: 2, CELL_EN: 1})
 
 
@@ -111,7 +125,7 @@ def test_a_sound_catalog_passes_and_the_report_is_plain_and_the_same_twice() -> 
     assert first.findings == ()
     text = json.dumps(first.results, ensure_ascii=False, allow_nan=False)
     assert text == json.dumps(second.results, ensure_ascii=False, allow_nan=False)
-    assert set(first.results["tables"]) == {"rows", "utterances", "turns", "cells", "speakers"}
+    assert set(first.results["tables"]) == {"rows", "utterances", "turns", "dialogues", "cells", "speakers"}
     assert sum(len(results) for results in first.results["tables"].values()) > 40
     assert "batch_id" not in text
 
@@ -135,6 +149,7 @@ DEFECTS = [
     (utterance(1, 2), "CATALOG.DUPLICATE", "utterances.utterance_id"),
     (utterance(4, 4, license="Proprietary"), "CATALOG.LICENSE", "utterances.license"),
     (utterance(4, 5, split="dev"), "CATALOG.SPLIT_LEAK", "speakers.splits"),
+    (utterance(4, 6), "CATALOG.TURNS", "dialogues.utterances"),
 ]
 
 
@@ -168,6 +183,79 @@ def test_other_columns_stop_the_gate() -> None:
     assert [finding.code for finding in report.findings] == ["CATALOG.COLUMNS"]
 
 
+KOKORO = DeclaredEngine(name="kokoro", weights_sha256="6e" * 32)
+
+
+@pytest.mark.parametrize("changes", [{"engine": "cosyvoice"}, {"weights_sha256": "00" * 32}], ids=["engine", "weights"])
+def test_speech_that_the_release_does_not_declare(changes: dict[str, str]) -> None:
+    expected = EXPECTED.model_copy(update={"engines": (KOKORO,)})
+    assert codes(ROWS, expected) == set()
+    assert codes([*ROWS[:-2], duplex(**changes), event()], expected) == {"CATALOG.ENGINE"}
+
+
+def many(count: int, **changes: Any) -> list[dict[str, Any]]:
+    """Scenes whose twelve words take 4 s."""
+    words = "I would like to know when the next train to Leeds leaves"
+    return [
+        duplex(
+            item_id=f"0002_{n:04d}",
+            utterance_id=f"q{n}",
+            text=words,
+            **({"duration_s": 4.0, "loudness_lufs": -23.2} | changes),
+        )
+        for n in range(count)
+    ]
+
+
+def of_many(count: int, **changes: Any) -> set[str]:
+    target = CatalogExpectations(items_per_cell={CELL_EN: count}, loudness_lufs=-23.0)
+    return codes(many(count, **changes), target)
+
+
+@pytest.mark.parametrize("changes", [{"duration_s": 6.5}, {"duration_s": 1.6}, {"loudness_lufs": -26.0}])
+def test_a_mean_outside_its_band(changes: dict[str, Any]) -> None:
+    assert of_many(30) == set()
+    assert of_many(30, **changes) == {"CATALOG.MEAN"}
+    assert of_many(10, **changes) == set()  # too few for a mean
+
+
+def test_mean_loudness_without_a_target_has_the_band_of_single_utterances() -> None:
+    expected = CatalogExpectations(items_per_cell={CELL_EN: 30})
+    assert codes(many(30, loudness_lufs=-26.0), expected) == set()
+
+
+def test_expectations_of_a_lock() -> None:
+    cell = QuotaCell(task=Task.TRAJECTORY, language=Language.ZH, turns=3, split=Split.TRAIN)
+    lock = DatasetLock(
+        format_version=1,
+        name="试",
+        seed=1,
+        config={"validation": {"max_duration_s": 30.0, "of_a_later_version": 1}, "speech": {"loudness_lufs": -20.0}},
+        code_version="1",
+        engines=(LockedEngine(name="kokoro", version="1.0", weights_sha256="6e" * 32, license="Apache-2.0"),),
+        models=(),
+        counts=(LockedCount(cell=cell, quota=3, planned=3, topped_up=0, released=2, quarantined=1),),
+        files=(),
+        tree_sha256="0" * 64,
+    )
+    expected = expectations_from_lock(lock)
+    assert expected.items_per_cell == {CELL_ZH: 2}
+    assert (expected.engines, expected.loudness_lufs) == ((KOKORO,), -20.0)
+    assert expected.thresholds == Thresholds(max_duration_s=30.0)
+    assert expectations_from_lock(lock, Thresholds(max_duration_s=9.0)).thresholds.max_duration_s == 9.0
+    assert codes([row for row in ROWS if row["track"] == "track1"], expected) == set()
+
+
+def test_data_docs_are_built_without_a_network_and_into_an_empty_folder_only(tmp_path: Path) -> None:
+    index = write_data_docs(frame(ROWS), EXPECTED, tmp_path / "docs")
+    assert "<html" in index.read_text(encoding="utf-8")
+    pages = [path.read_text(encoding="utf-8") for path in (tmp_path / "docs").rglob("*.html")]
+    assert any("loudness_lufs" in page for page in pages)
+    with pytest.raises(FileExistsError, match="not empty"):
+        write_data_docs(frame(ROWS), EXPECTED, tmp_path / "docs")
+
+
 def test_every_catalog_code_is_planted() -> None:
     planted = {code for _, code, _ in DEFECTS} | {"CATALOG.QUOTA", "CATALOG.COLUMNS"}
+    planted |= {"CATALOG.ENGINE", "CATALOG.MEAN"}
     assert planted == {code for code in CODES if code.startswith("CATALOG.")}

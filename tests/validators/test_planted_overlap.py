@@ -72,9 +72,9 @@ def test_agreement_within_reason_is_silent(detector: Heard, planned: list[tuple[
     assert codes(detector, *planned) == set()
 
 
-def test_every_scene_code_is_planted() -> None:
+def test_every_overlap_code_is_planted() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
-    assert all(f'"{code}"' in text for code in CODES if code.startswith("SCENE."))
+    assert all(f'"{code}"' in text for code in CODES if code.startswith("SCENE.OVERLAP"))
 
 
 @given(st.floats(1.0, 8.0), st.floats(1.0, 8.0))

@@ -91,7 +91,7 @@ class NearDuplicates:
         language = language_of(text)
         said = units(text, language)
         if len(said) >= EXACT_FROM[language]:
-            self._excluded.add(_line_signature(said, language), _exact(said, language))
+            self._excluded.add(line_signature(said, language), exact_key(said, language))
             self._places.append(place)
 
     def _sketch(self, script: Script) -> _Sketch:
@@ -185,30 +185,30 @@ def _sketch_of(script: Script) -> _Sketch:
     language = script.language
     asked_at = 2 * (len(script.turns) - 1) if script.task in QUESTION_TASKS else None
     spoken = [(field, units(field.text, language)) for field in fields(script)]
-    runs = chain.from_iterable(_shingles(said, SCRIPT_SHINGLE[language]) for _, said in spoken)
+    runs = chain.from_iterable(shingles(said, SCRIPT_SHINGLE[language]) for _, said in spoken)
     texts = tuple(
-        _Text(place, field, _line_signature(said, language), _exact(said, language), place == asked_at)
+        _Text(place, field, line_signature(said, language), exact_key(said, language), place == asked_at)
         for place, (field, said) in enumerate(spoken)
         if len(said) >= EXACT_FROM[language]
     )
-    return _Sketch(_signature(runs, SCRIPT_BANDS), texts)
+    return _Sketch(signature_of(runs, SCRIPT_BANDS), texts)
 
 
-def _line_signature(said: tuple[str, ...], language: Language) -> Signature | None:
+def line_signature(said: tuple[str, ...], language: Language) -> Signature | None:
     if len(said) < NEAR_FROM[language]:
         return None
-    return _signature(_shingles(said, LINE_SHINGLE[language]), LINE_BANDS)
+    return signature_of(shingles(said, LINE_SHINGLE[language]), LINE_BANDS)
 
 
-def _shingles(said: tuple[str, ...], size: int) -> Iterator[bytes]:
+def shingles(said: tuple[str, ...], size: int) -> Iterator[bytes]:
     runs = zip(*(said[start:] for start in range(size)), strict=False)
     return (" ".join(run).encode() for run in runs)
 
 
-def _signature(shingles: Iterator[bytes], bands: int) -> Signature:
+def signature_of(pieces: Iterator[bytes], bands: int) -> Signature:
     """The low 16 bits of the smallest hash under each permutation, ``[bands * ROWS]``."""
     sketch = _empty_sketch(bands * ROWS).copy()
-    sketch.update_batch(set(shingles))
+    sketch.update_batch(set(pieces))
     signature: Signature = sketch.digest().astype(np.uint16)
     return signature
 
@@ -220,7 +220,7 @@ def _empty_sketch(permutations: int) -> MinHash:
     return MinHash(num_perm=permutations, seed=_SEED, hashfunc=zlib.crc32, scheme="affine32")
 
 
-def _exact(said: tuple[str, ...], language: Language) -> int:
+def exact_key(said: tuple[str, ...], language: Language) -> int:
     """63 bits of the normalised words, never 0."""
     digest = hashlib.blake2b(" ".join((language, *said)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1 | 1

@@ -1,0 +1,244 @@
+"""``humdial validate``: judge a directory, write what was found, say it in a screenful."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from data_schemas.base import RecordError, write_jsonl
+from data_schemas.finding import Finding, Severity, sort_findings
+from data_schemas.layouts.registry import LAYOUTS, detect_layouts
+from data_schemas.release import DatasetLock
+from flows.atomic import write_text_atomic
+from flows.config import load_config
+from flows.errors import ConfigError, TargetError
+from flows.pool import default_workers
+from flows.progress import Reporter, progress_display
+from flows.publish import LOCK_FILE
+from flows.report import print_findings
+from validators.codes import CODES
+from validators.directory import JudgeOrder, ValidationResult, count_findings, validate_root
+from validators.judges import GROUPS, JUDGES, select
+from validators.settings import ValidationSettings
+from validators.tables import FINDINGS_TABLE, findings_frame, measures_frame, read_findings
+
+EXAMPLES = 3
+MEASURED = "measured.sqlite"
+
+
+@dataclass(frozen=True)
+class ValidateOptions:
+    """What the command line says."""
+
+    root: Path
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    config: Path | None = None
+    engine: str | None = None
+    exclude: tuple[Path, ...] = ()
+    baseline: Path | None = None
+    output: Path | None = None
+    data_docs: Path | None = None
+    workers: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where findings go: ``ROOT.findings`` beside the root, unless it was named."""
+        resolved = self.root.resolve()
+        return self.output or resolved.parent / f"{resolved.name}.findings"
+
+
+def validate(options: ValidateOptions, console: Console) -> bool:
+    """Judge, write, print; whether there is no (new) error.
+
+    Raises:
+        TargetError, ConfigError: what was named cannot be used.
+        data_schemas.models.ModelMissing: a judge's model is not installed.
+    """
+    _check_root(options.root)
+    known = _baseline(options.baseline)
+    order = judge_order(options)
+    with progress_display(console) as reporter:
+        result = validate_root(options.root, order, _advance(reporter), options.workers or default_workers())
+    findings = [finding for finding in sort_findings(result.findings) if _identity(finding) not in known]
+    write_outcome(options.folder, findings, result)
+    if options.data_docs is not None:
+        _data_docs(options.root, _lock(options.root), order, options.data_docs)
+    print_outcome(options, findings, result, len(result.findings) - len(findings), console)
+    return all(finding.severity is not Severity.ERROR for finding in findings)
+
+
+def judge_order(options: ValidateOptions) -> JudgeOrder:
+    """Which judges with which thresholds: of the named configuration, else of the release's own, else the defaults.
+
+    Raises:
+        ConfigError: a judge nobody knows, or a configuration that cannot be read.
+        TargetError: the findings cannot be written where they should go.
+    """
+    lock = _lock(options.root)
+    settings = ValidationSettings()
+    if options.config is not None:
+        settings = load_config(options.config).validation
+    elif lock is not None:
+        settings = _settings_of(lock)
+    try:
+        selected = select(options.only, (*options.skip, *(() if options.only else settings.skip)))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    engine = options.engine or (lock.engines[0].name if lock is not None and len(lock.engines) == 1 else None)
+    try:
+        options.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TargetError(
+            f"{options.folder} cannot be made ({error.strerror}); name another with --output DIR"
+        ) from None
+    for path in options.exclude:
+        if not path.exists():
+            raise TargetError(f"--exclude {path}: no such file or directory")
+    return JudgeOrder(
+        settings=settings,
+        selected=selected,
+        engine=engine,
+        kept=options.folder / MEASURED,
+        excluded=tuple(path.resolve() for path in options.exclude),
+    )
+
+
+def print_judges(console: Console) -> None:
+    """Every judge's name, level and subject, and the groups."""
+    table = Table("judge", "looks at", "models", "what for")
+    for info in JUDGES:
+        table.add_row(info.name, info.level.value, ", ".join(info.models), info.summary)
+    console.print(table)
+    for name, members in GROUPS.items():
+        listed = ", ".join(info.name for info in JUDGES if info.name in members)
+        console.print(f"{name}: {listed}", markup=False)
+
+
+def write_outcome(folder: Path, findings: Sequence[Finding], result: ValidationResult) -> None:
+    """``findings.parquet`` and ``.jsonl``, ``measures.parquet``, ``summary.md``, and one JSON per report."""
+    findings_frame(findings).write_parquet(folder / FINDINGS_TABLE, compression="zstd")
+    write_jsonl(folder / "findings.jsonl", findings)
+    measures_frame(result.clips).write_parquet(folder / "measures.parquet", compression="zstd")
+    for name, figures in result.reports.items():
+        write_text_atomic(folder / f"{name}.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
+    write_text_atomic(folder / "summary.md", summary(findings, result))
+
+
+def summary(findings: Sequence[Finding], result: ValidationResult) -> str:
+    """Markdown for people: counts by code with their meaning, and the first examples of each."""
+    counts = count_findings(findings)
+    errors, warnings = (sum(counts[severity].values()) for severity in (Severity.ERROR, Severity.WARNING))
+    lines = [
+        f"# {result.items} items, {len(result.clips)} utterances judged: {errors} errors, {warnings} warnings",
+        "",
+        "| code | severity | times | items | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for severity in Severity:
+        for code, number in counts[severity].items():
+            items = len({finding.item for finding in findings if finding.code == code})
+            lines.append(f"| `{code}` | {severity.value} | {number} | {items} | {CODES[code].meaning} |")
+    for severity in Severity:
+        for code in counts[severity]:
+            own = [finding for finding in findings if finding.code == code]
+            lines += ["", f"## {code}", ""]
+            lines += [f"- {finding.item}: {finding.message}" for finding in own[:EXAMPLES]]
+            lines += [f"- and {len(own) - EXAMPLES} more"] if len(own) > EXAMPLES else []
+    lines += ["", f"Figures about the whole set: {', '.join(f'`{name}.json`' for name in result.reports) or 'none'}."]
+    return "\n".join(lines) + "\n"
+
+
+def print_outcome(
+    options: ValidateOptions, findings: Sequence[Finding], result: ValidationResult, old: int, console: Console
+) -> None:
+    """The worst findings, counts, and where the rest is."""
+    print_findings(findings, console)
+    counts = count_findings(findings)
+    errors = sum(counts[Severity.ERROR].values())
+    console.print(
+        f"{result.items} items judged: {errors} errors, {len(findings) - errors} warnings and notes"
+        + (f"; {old} known from the baseline" if options.baseline else ""),
+        markup=False,
+    )
+    console.print(f"all of it: {options.folder}/summary.md, findings.parquet, measures.parquet", soft_wrap=True)
+
+
+def _check_root(root: Path) -> None:
+    if not root.is_dir():
+        raise TargetError(f"{root}: no such directory")
+    if not detect_layouts(root):
+        raise TargetError(
+            f"{root} holds no data set in a layout we know ({', '.join(known.name for known in LAYOUTS)}); give the "
+            "directory that holds track1/, HD-Track1/ or track2/, or what is inside one of them"
+        )
+
+
+def _advance(reporter: Reporter) -> Callable[[int, int], None]:
+    seen = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal seen
+        if not seen:
+            reporter.expect("judge", total)
+        reporter.advance("judge", done - seen)
+        seen = done
+
+    return progress
+
+
+def _baseline(path: Path | None) -> frozenset[tuple[object, ...]]:
+    if path is None:
+        return frozenset()
+    try:
+        return frozenset(_identity(finding) for finding in read_findings(path))
+    except RecordError as error:
+        raise TargetError(f"--baseline: {error}") from None
+
+
+def _identity(finding: Finding) -> tuple[object, ...]:
+    """What makes a finding the same in two runs: not what was measured, which may move a little."""
+    return finding.code, finding.item, finding.file, None if finding.start is None else round(finding.start, 1)
+
+
+def _lock(root: Path) -> DatasetLock | None:
+    """The root's lock, where it has one that can be read; the judge ``lock`` says what is wrong with others."""
+    try:
+        return DatasetLock.model_validate_json((root / LOCK_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _settings_of(lock: DatasetLock) -> ValidationSettings:
+    try:
+        return ValidationSettings.model_validate(lock.config.get("validation", {}))
+    except ValidationError:  # an older or newer version's
+        return ValidationSettings()
+
+
+def _data_docs(root: Path, lock: DatasetLock | None, order: JudgeOrder, target: Path) -> None:
+    """Build the Data Docs of the release's catalog suite.
+
+    Raises:
+        TargetError: the root is no release of ours: it has no lock or no catalog.
+    """
+    import polars
+
+    from validators.catalog import CATALOG_FILE, expectations_from_lock, write_data_docs
+
+    if lock is None or not (root / CATALOG_FILE).is_file():
+        raise TargetError(
+            f"--data-docs: {root} has no {LOCK_FILE} or no {CATALOG_FILE}; only our releases have a suite"
+        )
+    try:
+        write_data_docs(
+            polars.read_parquet(root / CATALOG_FILE), expectations_from_lock(lock, order.thresholds()), target
+        )
+    except (ValueError, polars.exceptions.PolarsError) as error:
+        raise TargetError(f"--data-docs: {root / CATALOG_FILE}: {error}") from error
