@@ -1,12 +1,25 @@
 """The real flow under a real Prefect server: draft speech, both tracks, both languages."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import polars
 import pytest
 
+from data_schemas.finding import Severity
 from tests.support.builds import draft_config, run_humdial
+from validators import scene_judges
+from validators.acoustic_features import AcousticFeatures
+from validators.directory import JudgeOrder, validate_root
+from validators.fingerprint import FingerprintProbe
+from validators.judges import ALL
+from validators.prosody import ProsodyProbe
+from validators.quality import QualityProbe
+from validators.recogniser import Recogniser
+from validators.settings import ValidationSettings
+from validators.speaker_encoder import SpeakerEncoder
+from validators.tables import measures_frame
 
 pytestmark = pytest.mark.integration
 
@@ -80,3 +93,30 @@ def test_two_workers_give_the_same_tree(release: Path, tmp_path: Path) -> None:
     status, output = run_humdial("build", str(config), folder=tmp_path)
     assert status == 0, output
     assert lock_of(tmp_path / "release")["tree_sha256"] == lock_of(release)["tree_sha256"]
+
+
+def test_every_judge_runs_measures_once_and_does_not_depend_on_workers(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All models, one and two processes; what was measured is not measured again, also by another number of them."""
+    settings = ValidationSettings()
+    order = JudgeOrder(settings=settings, selected=ALL, engine="espeak", kept=tmp_path / "measured.sqlite")
+    one = validate_root(release, order)
+    assert [finding for finding in one.findings if finding.severity is Severity.ERROR] == []
+    assert {"wer", "ovrl", "speaker_seconds", "f0_median_st", "snr_db"} <= {
+        name for clip in one.clips for name in clip.values
+    }
+    assert set(one.reports) == {"diarization", "prosody", "emotion", "catalog"}
+    fresh = replace(order, kept=tmp_path / "other.sqlite")
+    two = validate_root(release, fresh, workers=2)
+    assert two.findings == one.findings and two.reports == one.reports
+    assert measures_frame(two.clips).equals(measures_frame(one.clips))
+    for probe in (Recogniser, QualityProbe, SpeakerEncoder, ProsodyProbe, AcousticFeatures, FingerprintProbe):
+        monkeypatch.setattr(probe, "measure", _measured_again)
+    monkeypatch.setattr(scene_judges, "judge_voices", _measured_again)
+    again = validate_root(release, order)
+    assert again.findings == one.findings and measures_frame(again.clips).equals(measures_frame(one.clips))
+
+
+def _measured_again(*_: object) -> None:
+    raise AssertionError("measured again")
