@@ -35,9 +35,9 @@ The histograms of domains, openings and emotion transitions are in `validation/d
   `<Sub-task>_model/` beside it holds the assistant's channel, `<Sub-task>.jsonl` one row per scene.
 - `scripts.jsonl`: the frozen scripts; a build with this file as `scripts.pack` needs no language model.
 - `catalog.parquet`: one row per utterance and per scene event.
-- `validation/`: what the judges found, what they measured of every utterance (`measures.parquet`: transcript, error rate,
-  quality, pitch ...), how far emotion labels can be told from sound (`emotion.json`), the catalog suite's results, and how
-  far the realised timing of the scenes is from its target distributions (`timing.json`).
+- `validation/`: what the judges found, what they measured of every utterance (`measures.parquet`: transcript, error
+  rate, quality, pitch ...), how far emotion labels can be told from sound (`emotion.json`), the catalog suite's
+  results, and how far the realised timing of the scenes is from its target distributions (`timing.json`).
 - `RESOURCES.md`: models and licences. `dataset.lock.json`: configuration, seeds and the hash of every file.
 
 ## Known limits

@@ -11,6 +11,7 @@ from data_schemas.emotions import Emotion
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Language, Role, Split, Track
 from validators.measure import Span, clip_span
+from validators.microphone import leaves_user_as_spoken
 from validators.rows import AssistantSpeechRow, SpokenDialogueRow, SpokenScene, view
 
 
@@ -33,7 +34,7 @@ class Clip:
     emotion: Emotion | None = None
     intensity: int | None = None
     cut: bool = False
-    microphone: Microphone | None = None  # what the user's channel went through; None for a dry one
+    microphone: Microphone | None = None  # what this voice went through, and what it stands in; None for nothing
 
     @property
     def id(self) -> str:
@@ -108,7 +109,7 @@ def _user(found: FoundItem, samples: Mapping[str, Samples], rate: int, microphon
                 role=role,
                 text=segment.text,
                 speaker=segment.speaker,
-                microphone=microphone,
+                microphone=None if role is Role.USER and leaves_user_as_spoken(microphone) else microphone,
             )
 
 

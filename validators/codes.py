@@ -124,8 +124,8 @@ A finding has a stable code. What follows from it depends on its severity alone:
 
 The column "pipeline" says what mends an error. `quarantine`: another item takes the place. `rewrite`: the writer is
 asked again with the finding (`SCRIPT.*`, while scripts are written); a finished script goes to quarantine.
-`resynthesise`: the utterance has to be spoken again with another seed; Kokoro and espeak say the same bytes whatever the
-seed, so today the item goes to quarantine and a top-up plan with another script replaces it.
+`resynthesise`: the utterance has to be spoken again with another seed; Kokoro and espeak say the same bytes whatever
+the seed, so today the item goes to quarantine and a top-up plan with another script replaces it.
 
 Numbers are fields of `validation:` in the build configuration. `validation.layouts` and `validation.engines` hold
 values for the items of one layout and the speech of one engine, e.g. `engines: {espeak: {min_dnsmos_overall: 1.2}}`.

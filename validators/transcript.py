@@ -216,7 +216,8 @@ def _language(judge: Judge, clip: Clip, measurement: Measurement, thresholds: Th
     probability = measurement.values["p_language"]
     other = measurement.texts["heard_language"]
     _, most = spoken_units(clip.text, clip.language)
-    enough = clip.seconds >= thresholds.min_language_s and most >= thresholds.min_transcript_units
+    heard = bool(measurement.texts["heard"].strip())  # Whisper names a language of silence too
+    enough = heard and clip.seconds >= thresholds.min_language_s and most >= thresholds.min_transcript_units
     if enough and clip.is_dry and other != clip.language.value and probability < limit:
         yield judge.say(
             "LANGUAGE.AUDIO",
