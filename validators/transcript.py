@@ -18,6 +18,8 @@ from validators.spoken_words import Pair, character_pairs, syllable_pairs, word_
 from validators.thresholds import Thresholds
 
 VALIDATOR = "transcript/1"
+#: from this probability on nobody speaks (Whisper's own default, Radford et al. 2022, section 4.5)
+_NO_SPEECH = 0.6
 _SHOWN = 8  # units of a message
 _SHOWN_LETTERS = 60
 _LETTERS_OF_UNIT = 2  # the least a spoken unit adds: me, to, wo
@@ -216,7 +218,7 @@ def _language(judge: Judge, clip: Clip, measurement: Measurement, thresholds: Th
     probability = measurement.values["p_language"]
     other = measurement.texts["heard_language"]
     _, most = spoken_units(clip.text, clip.language)
-    heard = bool(measurement.texts["heard"].strip())  # Whisper names a language of silence too
+    heard = measurement.values["no_speech"] < _NO_SPEECH  # Whisper names a language of silence too
     enough = heard and clip.seconds >= thresholds.min_language_s and most >= thresholds.min_transcript_units
     if enough and clip.is_dry and other != clip.language.value and probability < limit:
         yield judge.say(
