@@ -29,22 +29,29 @@ CATALOG_SCHEMA: dict[str, CatalogDtype] = {
     "channel": polars.String,  # Track 2 only
     "role": polars.String,
     "part": polars.String,  # Track 2 only
-    "turn_id": polars.Int64,  # Track 1 only, from 1
+    "turn_id": polars.Int64,  # Track 1 only, from 1; a voiced reply has that of its turn and the role assistant
     "line": polars.Int64,  # Track 2 only, of the script, from 1
     # who speaks, and what made the sound
     "utterance_id": polars.String,
     "speaker": polars.String,
     "voice": polars.String,
+    "voice_sha256": polars.String,  # of reference clips or shares of a mix; null: the engine's weights are all
     "engine": polars.String,
     "engine_version": polars.String,
     "weights_sha256": polars.String,
     "license": polars.String,  # SPDX identifier
     "seed": polars.Int64,
+    "tries": polars.Int64,  # how often it was spoken until the judges heard its text
+    "told_emotion": polars.String,  # what the engine was told; null: neutral, or it has no emotion of its own
+    "told_intensity": polars.Int64,
+    "speed": polars.Float64,  # what the engine was told, times its own rate
+    "expression": polars.String,  # the prosody step as JSON; null: it was left out
     "audio_key": polars.String,
     # what is said
     "text": polars.String,
     "spoken_text": polars.String,
     "heard_text": polars.String,
+    "heard_tags": polars.String,  # those of the text's vocal tags that sound, separated by blanks; null: none does
     "emotion": polars.String,
     "intensity": polars.Int64,
     "fine_emotion": polars.String,  # shade of the label, where the plan names one
@@ -57,6 +64,7 @@ CATALOG_SCHEMA: dict[str, CatalogDtype] = {
     "stop_s": polars.Float64,
     "duration_s": polars.Float64,
     "loudness_lufs": polars.Float64,
+    "target_lufs": polars.Float64,  # the loudness asked for: that of the configuration, more or less by emotion
     "peak_dbfs": polars.Float64,
     "gain_db": polars.Float64,
     "cut": polars.Boolean,

@@ -6,7 +6,17 @@ from pydantic import Field
 
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
+from data_schemas.expression import Expression
 from data_schemas.tasks import Language, Part, Role
+
+
+class VocalSound(Record):
+    """A sound of the project's own that stands where the script shows a tag and the engine has none."""
+
+    #: the tag, e.g. ``[sigh]``
+    tag: str
+    #: characters of ``spoken_text`` that are said before it
+    after: int = Field(ge=0)
 
 
 class SpeechRequest(Record):
@@ -16,11 +26,18 @@ class SpeechRequest(Record):
     weights_sha256: str
     voice: str
     language: Language
-    spoken_text: str = Field(min_length=1)  # normalised: no tags, no digits; '[break]' splits pieces
+    spoken_text: str = Field(min_length=1)  # normalised: no digits, and tags only where the engine voices them
+    #: told to the engine; neutral where it cannot, see ``expression``
     emotion: Emotion = Emotion.NEUTRAL
     intensity: int = Field(default=0, ge=0, le=3)
     speed: float = Field(default=1.0, gt=0.0)
     seed: int = 0
+    #: of what makes the voice besides the engine's weights (reference clips, shares of a mix); None: nothing does
+    voice_sha256: str | None = None
+    #: what the prosody step does afterwards; None: it is left out
+    expression: Expression | None = None
+    #: sounds put in afterwards, in the order of the text
+    sounds: tuple[VocalSound, ...] = ()
     loudness_lufs: float
     edge_silence_ms: int = Field(ge=0)
     #: silence longer than this inside the utterance is shortened to it (FORMATS.md B.6); None keeps it
@@ -56,6 +73,8 @@ class Utterance(Record):
     part: Part | None = None  # full duplex only
     text: str  # as scripted, tags shown
     request: SpeechRequest
+    #: which try this is, from 1: judges send a misread utterance back (docs/speech.md)
+    tries: int = Field(default=1, ge=1)
     audio_key: str
     sample_rate: int = Field(gt=0)
     num_samples: int = Field(gt=0)

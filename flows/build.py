@@ -24,6 +24,7 @@ from flows.quarantine import write_quarantine
 from flows.reconcile import CellCount, count_cells, shortage
 from flows.report import BuildReport
 from flows.shards import ItemOutcome, ShardLedger, shard_key, split_shards
+from flows.speech_work import SpeechWork
 from generators.plans.planner import FirstIndex, plan_items
 from generators.plans.quotas import QuotaImpossible
 
@@ -46,7 +47,8 @@ class Build:
         self.pool = WorkerPool(config.execution.workers)
         self._shards: dict[str, tuple[DialoguePlan, ...]] = {}
         self._cancelled = threading.Event()
-        self._maker = ShardMaker(config, prepared, reporter, self.ledger, self.pool, self._cancelled)
+        self._speech = SpeechWork(config, prepared.engine, self.pool)
+        self._maker = ShardMaker(config, prepared, reporter, self.ledger, self.pool, self._speech, self._cancelled)
 
     # -- the flow ---------------------------------------------------------------------------
 
@@ -82,6 +84,7 @@ class Build:
         try:
             report = humdial_build()
         finally:
+            self._speech.close()
             self.pool.stop(wait=not self._cancelled.is_set())
         servers.unlink(missing_ok=True)
         return report
@@ -197,7 +200,8 @@ class Build:
             Accepted(outcome=outcome, directory=directory)
             for outcome, directory in self._directories(outcomes, accepted=True)
         ]
-        lock = publish(self.config, self.prepared, accepted, counts, self.reporter)
+        retakes = [retake for outcome in outcomes for retake in outcome.retakes]
+        lock = publish(self.config, self.prepared, accepted, counts, retakes, self.reporter)
         self.ledger.prune(frozenset(self._shards))
         rejects = Counter(finding.code for outcome in outcomes if not outcome.accepted for finding in outcome.errors)
         warnings = Counter(
@@ -215,6 +219,8 @@ class Build:
             audio_hours=sum(entry.outcome.audio_seconds for entry in accepted) / 3600,
             rejects=dict(sorted(rejects.items())),
             warnings=dict(sorted(warnings.items())),
+            spoken_again=len(retakes),
+            mended=sum(retake.mended for retake in retakes),
             wall_seconds=time.monotonic() - started,
             tree_sha256=lock.tree_sha256,
         )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from data_schemas.speakers import Voice
 from data_schemas.tasks import Track
 from flows.config import BuildConfig
 from flows.prepare import Prepared
 from flows.reconcile import CellCount
 from flows.release_texts import ReleaseTexts
 from flows.report import summary_rows
+from generators.speech.engine import Control, SpeechEngine
+from generators.speech.voices.registry import voice_digest
 
 _CARD = """\
 # {name}
@@ -41,8 +44,7 @@ The histograms of domains, openings and emotion transitions are in `validation/d
 - `RESOURCES.md`: models and licences. `dataset.lock.json`: configuration, seeds and the hash of every file.
 
 ## Known limits
-- Emotion labels are those of the script. Engine `{engine}` controls: {controls}; an emotion it does not
-  control is carried by the words alone.
+- Emotion labels are those of the script. {emotion}
 - The voices are synthetic; no recording of a person is part of the set.
 - All positions in time come from the timeline that was rendered, not from an estimate of the audio.
 """
@@ -84,8 +86,20 @@ def dataset_card(
         table=table,
         sources=_sources(texts),
         diversity=_diversity(texts),
-        controls=", ".join(sorted(prepared.engine.controls)) or "none",
+        emotion=_emotion(config, prepared.engine),
     )
+
+
+def _emotion(config: BuildConfig, engine: SpeechEngine) -> str:
+    """How an emotion came into the sound."""
+    if Control.EMOTION in engine.controls:
+        return f"Engine `{engine.name}` was told each turn's emotion; whether people hear it was not tested."
+    if config.speech.expression == "prosody":
+        return (
+            f"Engine `{engine.name}` knows none: pitch, tempo, energy and timbre of every Track 1 turn, neutral ones\n"
+            "  too, were changed afterwards by rule (WORLD). A classifier recovers such labels; people were not asked."
+        )
+    return f"Engine `{engine.name}` knows none: an emotion is carried by the words alone."
 
 
 def _sources(texts: ReleaseTexts) -> str:
@@ -105,12 +119,23 @@ def _diversity(texts: ReleaseTexts) -> str:
     return "\n".join(lines)
 
 
+def _voice_row(voice: Voice) -> str:
+    """A voice that is more than the engine's weights: whose it is, and what it is made of."""
+    shares = " + ".join(f"{part.weight:.0%} {part.voice}" for part in voice.mix)
+    made = f"mixed: {shares}" if shares else f"{len(voice.clips)} reference clips"
+    origin = " ".join(voice.origin.split()).replace("|", "/")
+    what = f"voice {voice.id} ({made}){': ' if origin else ''}{origin}"
+    return f"| {what} | speech | {voice.license} | `{voice_digest(voice)}` |"
+
+
 def resource_declaration(config: BuildConfig, prepared: Prepared, texts: ReleaseTexts) -> str:
     """Markdown table of engine, models and the maker of rooms, with licences and hashes."""
     rows = [
         f"| {prepared.engine.name} {prepared.engine.version} | speech | {prepared.engine.license} "
         f"| `{prepared.engine.weights_sha256}` |"
     ]
+    cast = {speaker.voice for speaker in prepared.speakers}
+    rows += [_voice_row(voice) for voice in prepared.engine.voices() if voice.id in cast and voice_digest(voice)]
     for entry in prepared.models:
         for file in entry.files:
             rows.append(
@@ -120,5 +145,7 @@ def resource_declaration(config: BuildConfig, prepared: Prepared, texts: Release
         cell.task.track is Track.DUPLEX for cell, _ in prepared.quota
     ):
         rows.append(f"| pyroomacoustics {version('pyroomacoustics')} | room impulse responses | MIT | computed here |")
-    voices = ", ".join(sorted({speaker.voice for speaker in prepared.speakers}))
+    if config.speech.expression == "prosody" and Control.EMOTION not in prepared.engine.controls:
+        rows.append(f"| WORLD (pyworld {version('pyworld-prebuilt')}) | prosody of Track 1 | MIT | computed here |")
+    voices = ", ".join(sorted(cast))
     return _RESOURCES.format(rows="\n".join(rows), voices=voices, sources=_sources(texts))

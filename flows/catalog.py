@@ -9,11 +9,13 @@ import polars
 
 from data_schemas.acoustics import Microphone, NoiseKind
 from data_schemas.catalog import CATALOG_SCHEMA
-from data_schemas.item import ASSISTANT_WAV, USER_WAV, Item, turn_wav
+from data_schemas.item import ASSISTANT_WAV, USER_WAV, Item, response_wav, turn_wav
 from data_schemas.layouts.base import Layout
 from data_schemas.scene import Placement, Scene, SceneEvent
 from data_schemas.tasks import Channel, Track
 from data_schemas.utterance import Utterance
+from generators.speech.responses import reply_step
+from generators.speech.sounds.placing import heard_tags
 
 
 def catalog_frame(items: Iterable[tuple[Item, Layout]]) -> polars.DataFrame:
@@ -27,7 +29,7 @@ def catalog_frame(items: Iterable[tuple[Item, Layout]]) -> polars.DataFrame:
 
 
 def catalog_rows(item: Item, layout: Layout) -> Iterator[dict[str, Any]]:
-    """Rows of one item: its utterances in speaking order, then its events in time order."""
+    """Rows of one item: its utterances in speaking order (the reply after its turn), then its events in time order."""
     common = {
         "item_id": layout.item_id(item),
         "plan_id": item.plan.id,
@@ -49,21 +51,39 @@ def catalog_rows(item: Item, layout: Layout) -> Iterator[dict[str, Any]]:
 
 def _turn_rows(item: Item, audio: Any) -> Iterator[dict[str, Any]]:
     for turn_id, (utterance, turn) in enumerate(zip(item.utterances, item.script.turns, strict=True), 1):
-        yield _utterance_columns(utterance) | {
-            "file": audio[turn_wav(turn_id)],
-            "turn_id": turn_id,
-            "emotion": turn.emotion.value,
-            "intensity": turn.intensity,
-            "fine_emotion": turn.fine_emotion,
-            "text_emotion": None if turn.text_emotion is None else turn.text_emotion.value,
-            "response_text": turn.response_text,
-            "text_model": turn.text_model,
-            "response_model": turn.response_model,
-            "start_s": 0.0,
-            "stop_s": utterance.duration,
-            "duration_s": utterance.duration,
-            "cut": False,
-        }
+        yield (
+            _utterance_columns(utterance)
+            | {
+                "file": audio[turn_wav(turn_id)],
+                "turn_id": turn_id,
+                "emotion": turn.emotion.value,
+                "intensity": turn.intensity,
+                "fine_emotion": turn.fine_emotion,
+                "text_emotion": None if turn.text_emotion is None else turn.text_emotion.value,
+                "response_text": turn.response_text,
+                "text_model": turn.text_model,
+                "response_model": turn.response_model,
+            }
+            | _whole_file(utterance)
+        )
+        if item.responses:
+            tone = reply_step(item.plan.task, turn.step, item.plan.language)
+            response = item.responses[turn_id - 1]
+            yield (
+                _utterance_columns(response)
+                | {
+                    "file": audio[response_wav(turn_id)],
+                    "turn_id": turn_id,
+                    "emotion": tone.emotion.value,
+                    "intensity": tone.intensity,
+                    "text_model": turn.response_model,
+                }
+                | _whole_file(response)
+            )
+
+
+def _whole_file(utterance: Utterance) -> dict[str, Any]:
+    return {"start_s": 0.0, "stop_s": utterance.duration, "duration_s": utterance.duration, "cut": False}
 
 
 def _scene_rows(item: Item, scene: Scene, audio: Any) -> Iterator[dict[str, Any]]:
@@ -80,6 +100,7 @@ def _scene_rows(item: Item, scene: Scene, audio: Any) -> Iterator[dict[str, Any]
 
 
 def _utterance_columns(utterance: Utterance) -> dict[str, Any]:
+    request = utterance.request
     return {
         "kind": "utterance",
         "utterance_id": utterance.id,
@@ -87,15 +108,23 @@ def _utterance_columns(utterance: Utterance) -> dict[str, Any]:
         "part": None if utterance.part is None else utterance.part.value,
         "speaker": utterance.speaker,
         "voice": utterance.provenance.voice,
+        "voice_sha256": request.voice_sha256,
         "engine": utterance.provenance.engine,
         "engine_version": utterance.provenance.engine_version,
         "weights_sha256": utterance.provenance.weights_sha256,
         "license": utterance.provenance.license,
         "seed": utterance.provenance.seed,
+        "tries": utterance.tries,
+        "told_emotion": None if request.intensity == 0 else request.emotion.value,
+        "told_intensity": None if request.intensity == 0 else request.intensity,
+        "speed": request.speed,
+        "expression": None if request.expression is None else request.expression.to_json_line(),
         "text": utterance.text,
-        "spoken_text": utterance.request.spoken_text,
+        "spoken_text": request.spoken_text,
+        "heard_tags": " ".join(heard_tags(request)) or None,
         "audio_key": utterance.audio_key,
         "loudness_lufs": utterance.loudness_lufs,
+        "target_lufs": utterance.request.loudness_lufs,
         "peak_dbfs": utterance.peak_dbfs,
     }
 

@@ -88,6 +88,33 @@ def build(
     build_command(config, (*(overrides or ()), *extra), dry_run, _console())
 
 
+@app.command()
+def voices(
+    config: Annotated[Path, typer.Argument(help="YAML configuration, e.g. configs/quickstart.yaml")],
+    overrides: Overrides = None,
+    audition: Annotated[
+        Path | None,
+        typer.Option("--audition", metavar="FOLDER", help="Let every voice speak and write a page to listen to there."),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes [default: one per core].")] = None,
+) -> None:
+    """List who may speak in a build: voice, gender, age, licence, split and role.
+
+    With --audition every voice says two sentences; the page has the samples with measured pitch, pace, perceived
+    quality, errors and the nearest other voice. What is spoken is kept in the work directory.
+
+    Examples:
+
+      humdial voices configs/quickstart.yaml
+
+      humdial voices configs/quickstart.yaml --audition out/audition
+    """
+    from flows.voices import voices_command
+
+    extra = [f"execution.workers={workers}"] if workers else []
+    voices_command(config, (*(overrides or ()), *extra), audition, _console())
+
+
 Config = Annotated[
     Path, typer.Argument(help="YAML configuration with scripts.writer: llm, e.g. configs/local-llm.yaml")
 ]
@@ -289,11 +316,17 @@ def timing_fit(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="Also look at this configuration's speech engine: weights, server, voices."),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
     """Say what is installed, verified and missing, and the command that fixes it."""
     from flows.commands import doctor_command
 
-    doctor_command(_console())
+    doctor_command(config, tuple(overrides or ()), _console())
 
 
 @models_app.command("list")

@@ -122,11 +122,14 @@ def _chosen(kind: type[E], names: tuple[str, ...], option: str) -> frozenset[E]:
     return frozenset(kind(name) for name in names) or frozenset(kind)
 
 
-def doctor_command(console: Console) -> None:
-    """``humdial doctor``."""
+def doctor_command(config: Path | None, overrides: tuple[str, ...], console: Console) -> None:
+    """``humdial doctor [CONFIG]``."""
+    from flows.config import load_config
     from flows.doctor import run_checks
+    from flows.doctor_speech import speech_checks
 
-    checks = run_checks()
+    speech = None if config is None else load_config(config, overrides).speech
+    checks = (*run_checks(), *(() if speech is None else speech_checks(speech)))
     for check in checks:
         console.print(
             f"{'ok     ' if check.ok else 'MISSING'} {check.name}: {check.detail}",

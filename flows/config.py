@@ -103,6 +103,10 @@ class BuildConfig(Record):
         """
         exclude: dict[str, Any] = dict.fromkeys(EXECUTION_KEYS, True)
         exclude["scripts"] = {"llm": {"endpoints", "budget"}}
+        exclude["speech"] = {
+            "server": {"endpoint", "budget", "price_per_million_characters"},
+            "cosyvoice": {"model_dir", "python", "checkout", "timeout_s", "start_timeout_s"},
+        }
         return self.model_dump(mode="json", exclude=exclude)
 
     def recipe_sha256(self) -> str:

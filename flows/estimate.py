@@ -20,10 +20,13 @@ from flows.progress import SilentReporter
 from flows.script_estimate import ScriptEstimate, estimate_scripts
 from generators.scripts.packs import load_packs
 from generators.scripts.settings import ScriptSettings
+from generators.speech.engine import Control
 
 #: Real-time factor per worker process (measured on 2 cores, DESIGN.md "Speech").
 REAL_TIME_FACTOR = {"kokoro": 0.79, "espeak": 0.003}
 UNKNOWN_ENGINE_FACTOR = 1.0
+#: Seconds of one core per second of Track 1 speech that goes through the prosody step (docs/expressive-speech.md).
+EXPRESSION_FACTOR = 0.12
 #: Scene time that is not the user's speech: lead-in, waiting for the event, tail (FORMATS.md B.6).
 DUPLEX_SILENCE_SECONDS = 17.0
 #: The same for a conversation: lead-in, gaps, a short end.
@@ -65,15 +68,17 @@ class Size(Record):
     utterances: float = 0.0
     scenes: float = 0.0
     speech_seconds: float = 0.0
+    #: of these in Track 1
+    emotional_seconds: float = 0.0
     audio_seconds: float = 0.0
 
     def plus(self, other: Size, times: float = 1.0) -> Size:
         return Size(**{name: getattr(self, name) + times * getattr(other, name) for name in Size.model_fields})
 
 
-def size_of(script: Script) -> Size:
-    """The figures of one script."""
-    lines = spoken_lines(script)
+def size_of(script: Script, voiced: bool = False) -> Size:
+    """The figures of one script; ``voiced``: the replies of Track 1 are spoken too."""
+    lines = spoken_lines(script, voiced)
     speech = sum(spoken_seconds(line, script.language) for line in lines)
     is_scene = script.task.track is Track.DUPLEX
     return Size(
@@ -82,6 +87,7 @@ def size_of(script: Script) -> Size:
         utterances=len(lines),
         scenes=is_scene,
         speech_seconds=speech,
+        emotional_seconds=0.0 if is_scene else speech,
         audio_seconds=_scene_seconds(script, speech) if is_scene else speech,
     )
 
@@ -92,11 +98,11 @@ def _scene_seconds(script: Script, speech: float) -> float:
     return FILES_PER_SCENE_SECOND * (DUPLEX_SILENCE_SECONDS + speech)
 
 
-def mean_size(scripts: Iterable[Script]) -> Size:
+def mean_size(scripts: Iterable[Script], voiced: bool = False) -> Size:
     """The figures of an average script."""
     total = Size()
     for script in scripts:
-        total = total.plus(size_of(script))
+        total = total.plus(size_of(script, voiced))
     return Size().plus(total, 1.0 / total.items)
 
 
@@ -104,18 +110,22 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
     """From the scripts that would be spoken, or, where a model is to write them, from typical ones; nothing is made."""
     written = None
     size = Size()
+    voiced = config.speech.responses == "voiced"
     if config.scripts.writer == "llm":
         typical = typical_scripts(cell.place for cell, _ in parts.quota)
         written = estimate_scripts(config, parts, base_dir, typical)
         for cell, count in parts.quota:
-            size = size.plus(mean_size(typical[cell.place]), count)
+            size = size.plus(mean_size(typical[cell.place], voiced), count)
     else:
         prepared = prepare(config, base_dir, parts, SilentReporter())
         script_of = {script.script_id: script for script in prepared.scripts}
         for plan in prepared.plans:
-            size = size.plus(size_of(script_of[plan.outline.script_id or ""]))
+            size = size.plus(size_of(script_of[plan.outline.script_id or ""], voiced))
     workers = config.execution.workers or default_workers()
     factor = REAL_TIME_FACTOR.get(config.speech.engine, UNKNOWN_ENGINE_FACTOR)
+    speaking = size.speech_seconds * factor
+    if config.speech.expression == "prosody" and Control.EMOTION not in parts.engine.controls:
+        speaking += size.emotional_seconds * EXPRESSION_FACTOR
     judging = judging_seconds(config, size.speech_seconds, size.audio_seconds)
     return Estimate(
         dialogues=round(size.items),
@@ -124,7 +134,7 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
         speech_seconds=size.speech_seconds,
         audio_seconds=size.audio_seconds,
         release_bytes=int(size.audio_seconds * BYTES_PER_SECOND),
-        build_seconds=FIXED_SECONDS + (size.speech_seconds * factor + judging) / workers,
+        build_seconds=FIXED_SECONDS + (speaking + judging) / workers,
         scripts=written,
     )
 
@@ -148,9 +158,10 @@ def typical_scripts(places: Iterable[Place]) -> dict[Place, tuple[Script, ...]]:
     return found
 
 
-def spoken_lines(script: Script) -> list[str]:
-    """Everything of a script that is spoken: user turns, or all lines of a scene."""
-    return [turn.text for turn in script.turns] or [line.text for line in script.lines]
+def spoken_lines(script: Script, voiced: bool = False) -> list[str]:
+    """Everything of a script that is spoken: user turns, with their replies if ``voiced``, or all lines of a scene."""
+    replies = [turn.response_text for turn in script.turns] if voiced else []
+    return [turn.text for turn in script.turns] + replies or [line.text for line in script.lines]
 
 
 def print_estimate(config: BuildConfig, parts: Parts, base_dir: Path, console: Console) -> None:

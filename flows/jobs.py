@@ -7,6 +7,7 @@ on first use, once per process.
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from functools import cache
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from data_schemas.audio import SAMPLE_RATE_HZ, write_wav
 from data_schemas.finding import Finding
-from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, stem_wav, turn_wav
+from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, response_wav, stem_wav, turn_wav
 from data_schemas.layouts.track2_rows import scene_of
 from data_schemas.layouts.writer import write_items
 from data_schemas.plan import DialoguePlan
@@ -27,10 +28,11 @@ from generators.scenes.composer import compose
 from generators.scenes.microphone.draw import draw_microphone
 from generators.scenes.microphone.responses import room_responses
 from generators.scenes.mixer import DRY_USER, clean_channel, mix
-from generators.speech.engine import SpeechEngine
+from generators.speech.engine import RawSpeech, SpeechEngine
 from generators.speech.registry import create_engine
-from generators.speech.requests import PlannedUtterance
-from generators.speech.speak import load_samples, speak
+from generators.speech.requests import PlannedUtterance, is_reply
+from generators.speech.settings import SpeechSettings
+from generators.speech.speak import keep, load_samples, speak
 from generators.store import Store
 from validators.instruments import Instruments
 from validators.item import judge_item
@@ -60,8 +62,10 @@ def initialise_worker(parent: int) -> None:
 
 
 @cache
-def _engine(name: str) -> SpeechEngine:
-    return create_engine(name)
+def _engine(settings: str) -> SpeechEngine:
+    """One per process and settings (as JSON, which has a hash)."""
+    chosen = SpeechSettings.model_validate_json(settings)
+    return create_engine(chosen.engine, chosen)
 
 
 @cache
@@ -69,9 +73,16 @@ def _instruments(selected: Selection, kept: Path) -> Instruments:
     return Instruments(selected, kept)
 
 
-def speak_job(planned: PlannedUtterance, engine: str, store_root: Path) -> Utterance:
+def speak_job(planned: PlannedUtterance, settings: SpeechSettings, store_root: Path) -> Utterance:
     """Say one utterance, or find it in the store."""
-    return speak(planned, _engine(engine), Store(store_root))
+    return speak(planned, _engine(settings.model_dump_json()), Store(store_root))
+
+
+def keep_job(
+    planned: PlannedUtterance, raws: tuple[RawSpeech, ...], settings: SpeechSettings, store_root: Path
+) -> Utterance:
+    """Finish what a server spoke, and keep it."""
+    return keep(planned, raws, _engine(settings.model_dump_json()), Store(store_root))
 
 
 def compose_job(
@@ -87,13 +98,17 @@ def compose_job(
     Returns:
         Seconds of audio on the user's channel.
     """
+    shutil.rmtree(directory, ignore_errors=True)  # of the try before
     staged = directory / STAGED
     if plan.task.track is Track.EMOTION:
         store = Store(config.work_dir / "store")
-        item = Item(plan=plan, script=script, utterances=utterances)
-        for turn_id, utterance in enumerate(utterances, start=1):
-            write_wav(staged / turn_wav(turn_id), load_samples(store, utterance.audio_key))
-        seconds = sum(utterance.duration for utterance in utterances)
+        turns = tuple(utterance for utterance in utterances if not is_reply(utterance.id))
+        replies = tuple(utterance for utterance in utterances if is_reply(utterance.id))
+        item = Item(plan=plan, script=script, utterances=turns, responses=replies)
+        for name, spoken in ((turn_wav, turns), (response_wav, replies)):
+            for turn_id, utterance in enumerate(spoken, start=1):
+                write_wav(staged / name(turn_id), load_samples(store, utterance.audio_key))
+        seconds = sum(utterance.duration for utterance in turns)
     else:
         item = _scene_item(config, plan, script, utterances, background, staged)
         seconds = scene_of(item).num_samples / SAMPLE_RATE_HZ

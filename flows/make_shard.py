@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any
 
 from data_schemas.finding import Finding, Severity
+from data_schemas.item import Item
 from data_schemas.plan import DialoguePlan
 from data_schemas.script import Script
 from data_schemas.tasks import Track
@@ -19,22 +19,52 @@ from flows.config import BuildConfig
 from flows.pool import WorkerPool
 from flows.prepare import Prepared
 from flows.progress import Reporter
+from flows.respoken import Retake, misspoken
 from flows.shards import ItemOutcome, ShardLedger, ShardResult
+from flows.speech_work import Asked, SpeechWork, Spoken
 from generators.scenes.composer import SceneImpossible
 from generators.scenes.microphone.babble import babble_requests
 from generators.scripts.writer import ScriptError
 from generators.speech.engine import EngineError
-from generators.speech.requests import PlannedUtterance, utterance_requests
+from generators.speech.requests import PlannedUtterance, another_try, utterance_requests
+from generators.speech.returned import Misspoken
 
 _VALIDATOR = "flows.make_shard/1"
+_SPEECH_FAILED = "BUILD.SPEECH_FAILED"
+_FIRST = 1
+
+Said = tuple[Utterance, ...]
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """What an item says, and what is said behind its back."""
+class Draft:
+    """An item with its words, and what became of it so far."""
 
-    utterances: tuple[Utterance, ...]
-    background: tuple[Utterance, ...] = ()
+    plan: DialoguePlan
+    script: Script | None
+    #: what it says, each at its latest try
+    planned: tuple[PlannedUtterance, ...] = ()
+    #: the same at their first
+    first: tuple[PlannedUtterance, ...] = ()
+    #: what is said behind its back
+    background: tuple[PlannedUtterance, ...] = ()
+    audio_seconds: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    #: utterances that were sent back, with the codes of the first time
+    sent_back: Mapping[str, tuple[str, ...]] | None = None
+    #: it came to an end before there was anything to judge
+    failed: bool = False
+
+    def ended(self, code: str, error: Exception) -> Draft:
+        """The item itself (not the machine) is at fault."""
+        finding = Finding(
+            code=code, severity=Severity.ERROR, item=self.plan.id, message=str(error), validator=_VALIDATOR
+        )
+        return replace(self, findings=(finding,), failed=True, audio_seconds=0.0)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.severity is Severity.ERROR)
 
 
 @dataclass(frozen=True)
@@ -46,6 +76,7 @@ class ShardMaker:
     reporter: Reporter
     ledger: ShardLedger
     pool: WorkerPool
+    speech: SpeechWork
     cancelled: threading.Event
 
     def make(self, key: str, plans: tuple[DialoguePlan, ...]) -> None:
@@ -56,118 +87,174 @@ class ShardMaker:
                 self.reporter.advance(stage, len(plans))
             return
         self.ledger.start(key)
-        written = [self._write(plan) for plan in plans]
-        spoken = self._speak_all(written)
-        composed = self._compose_all(key, written, spoken)
-        outcomes = self._judge_all(key, written, composed)
-        self.ledger.finish(ShardResult(key=key, outcomes=outcomes))
+        drafts = self._produce(key, [self._write(plan) for plan in plans])
+        for tries in range(_FIRST + 1, self.config.speech.tries + 1):
+            again = self._sent_back(key, drafts, tries)
+            if not again:
+                break
+            for stage in ("compose", "judge"):
+                self.reporter.expect(stage, len(again))
+            produced = self._produce(key, list(again.values()))
+            drafts = [dict(zip(again, produced, strict=True)).get(n, draft) for n, draft in enumerate(drafts)]
+        self.ledger.finish(ShardResult(key=key, outcomes=tuple(self._outcome(key, draft) for draft in drafts)))
 
-    def _write(self, plan: DialoguePlan) -> tuple[DialoguePlan, Script | Finding]:
+    def _produce(self, key: str, drafts: list[Draft]) -> list[Draft]:
+        """Speak, compose and judge."""
+        spoken = self._speak_all(drafts)
+        composed = self._compose_all(key, [draft for draft, _ in spoken], [said for _, said in spoken])
+        return self._judge_all(key, composed)
+
+    # -- words --------------------------------------------------------------------------------------
+
+    def _write(self, plan: DialoguePlan) -> Draft:
+        draft = Draft(plan, None)
         try:
-            script: Script | Finding = self.prepared.writer.write(plan)
+            script = self.prepared.writer.write(plan)
+            draft = self._with_requests(Draft(plan, script), script)
         except ScriptError as error:
-            script = _refusal("BUILD.SCRIPT_FAILED", plan, error)
+            draft = draft.ended("BUILD.SCRIPT_FAILED", error)
+        except EngineError as error:
+            draft = draft.ended(_SPEECH_FAILED, error)
+        except SceneImpossible as error:
+            draft = draft.ended("BUILD.SCENE_IMPOSSIBLE", error)
         self.reporter.advance("write")
-        return plan, script
+        return draft
 
-    def _speak_all(self, written: list[tuple[DialoguePlan, Script | Finding]]) -> list[Spoken | Finding]:
-        store = self.config.work_dir / "store"
-        waiting: list[tuple[DialoguePlan, list[Future[Utterance]], int] | Finding] = []
-        for plan, script in written:
-            if isinstance(script, Finding):
-                waiting.append(script)
-                continue
-            try:
-                planned, background = self._to_be_spoken(plan, script)
-            except EngineError as error:
-                waiting.append(_refusal("BUILD.SPEECH_FAILED", plan, error))
-                continue
-            except SceneImpossible as error:
-                waiting.append(_refusal("BUILD.SCENE_IMPOSSIBLE", plan, error))
-                continue
-            together = (*planned, *background)
-            self.reporter.expect("speak", len(together))
-            futures = [self._submit("speak", jobs.speak_job, one, self.config.speech.engine, store) for one in together]
-            waiting.append((plan, futures, len(planned)))
-        return [
-            entry if isinstance(entry, Finding) else _gather(entry[0], partial(_all, *entry[1:]), "BUILD.SPEECH_FAILED")
-            for entry in waiting
-        ]
-
-    def _to_be_spoken(
-        self, plan: DialoguePlan, script: Script
-    ) -> tuple[tuple[PlannedUtterance, ...], tuple[PlannedUtterance, ...]]:
+    def _with_requests(self, draft: Draft, script: Script) -> Draft:
         """The item's own utterances, and those of its babble."""
-        config, engine = self.config, self.prepared.engine
+        config, engine, plan = self.config, self.prepared.engine, draft.plan
         planned = utterance_requests(plan, script, config.speech, config.scenes.hesitation, engine, config.seed)
         if plan.task.track is not Track.DUPLEX:
-            return planned, ()
+            return replace(draft, planned=planned, first=planned)
         background = babble_requests(
             plan, self.prepared.speakers, config.scenes.microphone, config.speech, engine, config.seed
         )
-        return planned, background
+        return replace(draft, planned=planned, first=planned, background=background)
 
-    def _compose_all(
-        self,
-        key: str,
-        written: list[tuple[DialoguePlan, Script | Finding]],
-        spoken: list[Spoken | Finding],
-    ) -> list[float | Finding]:
-        waiting: list[tuple[DialoguePlan, Future[float]] | Finding] = []
-        for (plan, script), said in zip(written, spoken, strict=True):
-            if isinstance(said, Finding):
-                waiting.append(said)
+    def _sent_back(self, key: str, drafts: Sequence[Draft], tries: int) -> dict[int, Draft]:
+        """Items of which utterances are to be spoken again, by place, with these utterances at their next try."""
+        engine, seed = self.prepared.engine, self.config.seed
+        again: dict[int, Draft] = {}
+        for place, draft in enumerate(drafts):
+            if draft.failed or not draft.errors:
+                continue
+            blamed = self._misspoken(key, draft)
+            changed = {one.id: another_try(one, tries, engine, seed) for one in draft.first if one.id in blamed}
+            if not changed or any(one is None for one in changed.values()):
+                continue
+            again[place] = replace(
+                draft,
+                planned=tuple(changed.get(one.id) or one for one in draft.planned),
+                sent_back={**blamed, **(draft.sent_back or {})},
+            )
+        return again
+
+    def _misspoken(self, key: str, draft: Draft) -> dict[str, tuple[str, ...]]:
+        text = (self.ledger.item_dir(key, draft.plan.id) / jobs.ITEM_FILE).read_text(encoding="utf-8")
+        layout = self.config.layout_of(draft.plan.task.track)
+        return misspoken(Item.model_validate_json(text), layout, draft.findings)
+
+    # -- sound --------------------------------------------------------------------------------------
+
+    def _speak_all(self, drafts: Sequence[Draft]) -> list[tuple[Draft, Said | EngineError]]:
+        """Everything an item says, its own utterances before its babble; nothing of an item that failed."""
+        begun = []
+        for draft in drafts:
+            together = () if draft.failed else (*draft.planned, *draft.background)
+            self.reporter.expect("speak", len(together))
+            begun.append([self._begin(one) for one in together])
+        waiting = [[self._counted(self.speech.finish(one)) for one in own] for own in begun]
+        return [self._gathered(draft, own) for draft, own in zip(drafts, waiting, strict=True)]
+
+    def _gathered(self, draft: Draft, futures: Sequence[Spoken]) -> tuple[Draft, Said | EngineError]:
+        """What was spoken; what the engine itself saw go wrong is asked for again at once."""
+        latest, firsts = [*draft.planned, *draft.background], (*draft.first, *draft.background)
+        said: list[Utterance] = []
+        sent_back = dict(draft.sent_back or {})
+        try:
+            for place, future in enumerate(futures):
+                try:
+                    said.append(future.result())
+                except Misspoken as error:
+                    sent_back.setdefault(latest[place].id, (_SPEECH_FAILED,))
+                    latest[place], utterance = self._until_spoken(firsts[place], latest[place].tries, error)
+                    said.append(utterance)
+        except EngineError as error:
+            return draft, error
+        return replace(draft, planned=tuple(latest[: len(draft.planned)]), sent_back=sent_back), tuple(said)
+
+    def _until_spoken(
+        self, first: PlannedUtterance, tried: int, error: Misspoken
+    ) -> tuple[PlannedUtterance, Utterance]:
+        for tries in range(tried + 1, self.config.speech.tries + 1):
+            again = another_try(first, tries, self.prepared.engine, self.config.seed)
+            if again is None:
+                break
+            self.reporter.expect("speak", 1)
+            try:
+                return again, self._counted(self.speech.finish(self._begin(again))).result()
+            except Misspoken as later:
+                error = later
+        raise error
+
+    def _begin(self, planned: PlannedUtterance) -> Spoken | Asked:
+        if self.cancelled.is_set():
+            raise KeyboardInterrupt
+        return self.speech.begin(planned)
+
+    def _counted(self, future: Future[Utterance]) -> Future[Utterance]:
+        future.add_done_callback(lambda _: self.reporter.advance("speak"))
+        return future
+
+    def _compose_all(self, key: str, drafts: Sequence[Draft], spoken: Sequence[Said | EngineError]) -> list[Draft]:
+        waiting: list[Future[float] | Draft] = []
+        for draft, said in zip(drafts, spoken, strict=True):
+            if draft.failed or isinstance(said, EngineError):
+                waiting.append(draft.ended(_SPEECH_FAILED, said) if isinstance(said, EngineError) else draft)
                 self.reporter.advance("compose")
                 continue
-            directory = self.ledger.item_dir(key, plan.id)
-            waiting.append(
-                (
-                    plan,
-                    self._submit(
-                        "compose",
-                        jobs.compose_job,
-                        self.config,
-                        plan,
-                        script,
-                        said.utterances,
-                        said.background,
-                        directory,
-                    ),
-                )
-            )
+            own = len(draft.planned)
+            directory = self.ledger.item_dir(key, draft.plan.id)
+            work = (self.config, draft.plan, draft.script, said[:own], said[own:], directory)
+            waiting.append(self._submit("compose", jobs.compose_job, *work))
+        return [_composed(draft, entry) for draft, entry in zip(drafts, waiting, strict=True)]
+
+    def _judge_all(self, key: str, drafts: Sequence[Draft]) -> list[Draft]:
+        waiting: list[Future[tuple[Finding, ...]] | None] = []
+        for draft in drafts:
+            if draft.failed:
+                waiting.append(None)
+                self.reporter.advance("judge")
+                continue
+            directory = self.ledger.item_dir(key, draft.plan.id)
+            waiting.append(self._submit("judge", jobs.judge_job, self.config, draft.plan.task.track, directory))
         return [
-            entry if isinstance(entry, Finding) else _gather(entry[0], entry[1].result, "BUILD.SCENE_IMPOSSIBLE")
-            for entry in waiting
+            draft if future is None else replace(draft, findings=future.result())
+            for draft, future in zip(drafts, waiting, strict=True)
         ]
 
-    def _judge_all(
-        self,
-        key: str,
-        written: list[tuple[DialoguePlan, Script | Finding]],
-        composed: list[float | Finding],
-    ) -> tuple[ItemOutcome, ...]:
-        waiting: list[Future[tuple[Finding, ...]] | Finding] = []
-        for (plan, _), seconds in zip(written, composed, strict=True):
-            if isinstance(seconds, Finding):
-                waiting.append(seconds)
-                self.reporter.advance("judge")
-            else:
-                directory = self.ledger.item_dir(key, plan.id)
-                waiting.append(self._submit("judge", jobs.judge_job, self.config, plan.task.track, directory))
-        outcomes = []
-        for (plan, _), seconds, entry in zip(written, composed, waiting, strict=True):
-            findings = (entry,) if isinstance(entry, Finding) else entry.result()
-            outcomes.append(
-                ItemOutcome(
-                    plan_id=plan.id,
-                    cell=plan.cell,
-                    script_id=plan.outline.script_id,
-                    accepted=all(finding.severity is not Severity.ERROR for finding in findings),
-                    findings=findings,
-                    audio_seconds=0.0 if isinstance(seconds, Finding) else seconds,
+    def _outcome(self, key: str, draft: Draft) -> ItemOutcome:
+        latest = {one.id: one for one in (*draft.planned, *draft.background)}
+        sent_back = draft.sent_back or {}
+        still = {*sent_back} if draft.failed else {*self._misspoken(key, draft)} if sent_back else set()
+        return ItemOutcome(
+            plan_id=draft.plan.id,
+            cell=draft.plan.cell,
+            script_id=draft.plan.outline.script_id,
+            accepted=not draft.errors,
+            findings=draft.findings,
+            audio_seconds=draft.audio_seconds,
+            retakes=tuple(
+                Retake(
+                    utterance=utterance,
+                    voice=latest[utterance].request.voice,
+                    codes=codes,
+                    tries=latest[utterance].tries,
+                    mended=utterance not in still,
                 )
-            )
-        return tuple(outcomes)
+                for utterance, codes in sorted(sent_back.items())
+            ),
+        )
 
     def _submit(self, stage: str, job: Callable[..., Any], *arguments: Any) -> Future[Any]:
         if self.cancelled.is_set():
@@ -177,19 +264,10 @@ class ShardMaker:
         return future
 
 
-def _gather(plan: DialoguePlan, wait: Callable[[], Any], code: str) -> Any:
-    """The job's value, or a finding when the item itself (not the machine) is at fault."""
+def _composed(draft: Draft, entry: Future[float] | Draft) -> Draft:
+    if isinstance(entry, Draft):
+        return entry
     try:
-        return wait()
-    except (EngineError, SceneImpossible) as error:
-        return _refusal(code, plan, error)
-
-
-def _all(futures: list[Future[Utterance]], own: int) -> Spoken:
-    """The first ``own`` utterances are the item's, the rest is babble."""
-    said = tuple(future.result() for future in futures)
-    return Spoken(utterances=said[:own], background=said[own:])
-
-
-def _refusal(code: str, plan: DialoguePlan, error: Exception) -> Finding:
-    return Finding(code=code, severity=Severity.ERROR, item=plan.id, message=str(error), validator=_VALIDATOR)
+        return replace(draft, audio_seconds=entry.result())
+    except SceneImpossible as error:
+        return draft.ended("BUILD.SCENE_IMPOSSIBLE", error)

@@ -81,7 +81,7 @@ def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
     Raises:
         ConfigError, EngineError, ModelMissing, QuotaImpossible: one sentence each.
     """
-    engine = create_engine(config.speech.engine)
+    engine = create_engine(config.speech.engine, config.speech)
     check_license(engine, config)
     models = models_used(config)
     if need_models:
@@ -90,6 +90,7 @@ def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
     quota = expand(config.quotas)
     languages = tuple(sorted({cell.language for cell, _ in quota}))
     speakers = cast_speakers(engine.voices(), languages, config.speech.casting, config.seed)
+    check_voices(engine, speakers, config)
     return Parts(engine=engine, quota=quota, speakers=speakers, models=models)
 
 
@@ -158,11 +159,28 @@ def check_license(engine: SpeechEngine, config: BuildConfig) -> None:
     Raises:
         ConfigError: the engine's licence is not on the allow-list.
     """
-    if engine.license not in config.validation.allowed_licenses:
+    allowed = config.validation.allowed_licenses
+    if engine.license not in allowed:
         raise ConfigError(
             f"engine {engine.name} has licence {engine.license}, which is not in validation.allowed_licenses "
-            f"({', '.join(config.validation.allowed_licenses)}); choose another engine or extend the list"
+            f"({', '.join(allowed)}); choose another engine or extend the list"
         )
+
+
+def check_voices(engine: SpeechEngine, speakers: tuple[Speaker, ...], config: BuildConfig) -> None:
+    """The same for every voice that is cast: a cloned voice has a licence of its own.
+
+    Raises:
+        ConfigError: the licence of a voice is not on the allow-list.
+    """
+    cast, allowed = {speaker.voice for speaker in speakers}, config.validation.allowed_licenses
+    for voice in engine.voices():
+        if voice.id in cast and voice.license not in allowed:
+            raise ConfigError(
+                f"voice {voice.id} of engine {engine.name} has licence {voice.license}, which is not in "
+                f"validation.allowed_licenses ({', '.join(allowed)}); take it out of "
+                f"{config.speech.voices or 'speech.casting'} or extend the list"
+            )
 
 
 def build_identity(

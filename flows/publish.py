@@ -29,7 +29,9 @@ from flows.prepare import Prepared
 from flows.progress import Reporter
 from flows.reconcile import CellCount
 from flows.release_texts import ReleaseTexts, read_texts
+from flows.respoken import Retake
 from flows.shards import ItemOutcome
+from flows.speech_report import SPEECH_FILE, speech_report
 from flows.timing import timing_report
 from flows.timing_distance import timing_json
 from generators.scripts.script_file import write_script_file
@@ -91,9 +93,10 @@ def publish(
     prepared: Prepared,
     accepted: Sequence[Accepted],
     counts: tuple[CellCount, ...],
+    retakes: Sequence[Retake],
     reporter: Reporter,
 ) -> DatasetLock:
-    """Stage, gate, lock and rename.
+    """Stage, gate, lock and rename. ``retakes`` are those of all items, rejected ones too.
 
     Raises:
         GateFailed: set-level judges or the catalog's suite found errors; nothing was published.
@@ -106,6 +109,8 @@ def publish(
     write_script_file(staging / SCRIPTS_FILE, _scripts(accepted))
     texts = read_texts(read_jsonl(staging / SCRIPTS_FILE, Script), config.validation)
     _gate(config, prepared, accepted, counts, layouts, texts, staging)
+    spoken = speech_report((entry.item() for entry in accepted), retakes, config.speech.tries)
+    write_text_atomic(staging / SPEECH_FILE, json.dumps(spoken, ensure_ascii=False, indent=1) + "\n")
     reporter.advance("publish")
     write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted), texts))
     write_text_atomic(staging / "RESOURCES.md", resource_declaration(config, prepared, texts))

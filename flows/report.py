@@ -15,6 +15,7 @@ from data_schemas.base import Record
 from data_schemas.finding import Finding, Severity
 from data_schemas.tasks import Track
 from flows.reconcile import CellCount
+from flows.speech_report import SPEECH_FILE
 
 SHOWN_FINDINGS = 20
 
@@ -29,6 +30,9 @@ class BuildReport(Record):
     audio_hours: float
     rejects: dict[str, int]
     warnings: dict[str, int]
+    #: utterances that judges sent back to the engine, and those that passed then
+    spoken_again: int
+    mended: int
     wall_seconds: float
     tree_sha256: str
 
@@ -60,6 +64,13 @@ def print_report(report: BuildReport, config: Path, console: Console) -> None:
     ):
         if codes:
             console.print(f"{title}: " + ", ".join(f"{code} x{n}" for code, n in codes.items()), markup=False)
+    if report.spoken_again:
+        console.print(
+            f"spoken again: {report.spoken_again} utterances, {report.mended} of them passed then "
+            f"({report.release}/{SPEECH_FILE})",
+            markup=False,
+            soft_wrap=True,
+        )
     if report.quarantined:
         console.print(f"rejected items with their findings: {report.work}/quarantine", markup=False)
     console.print(f"release: {report.release}\ntree sha256: {report.tree_sha256}", markup=False, soft_wrap=True)

@@ -15,6 +15,7 @@ from data_schemas.base import Record, dump_json
 from data_schemas.finding import Finding, Severity
 from data_schemas.plan import DialoguePlan, QuotaCell
 from flows.atomic import write_text_atomic
+from flows.respoken import Retake
 
 RESULT_FILE = "result.json"
 
@@ -28,6 +29,8 @@ class ItemOutcome(Record):
     accepted: bool
     findings: tuple[Finding, ...]
     audio_seconds: float = 0.0
+    #: utterances that were spoken more than once
+    retakes: tuple[Retake, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:

@@ -37,7 +37,7 @@ Key = tuple[str, str, str]
 Row = Mapping[str, Any]
 
 _COLUMNS = (
-    "item_id", "track", "task", "language", "split", "script_id", "kind", "file", "channel", "turn_id", "line",
+    "item_id", "track", "task", "language", "split", "script_id", "kind", "file", "channel", "role", "turn_id", "line",
     "speaker", "text", "heard_text", "emotion", "intensity", "response_text", "start_s", "stop_s", "duration_s",
     "cut", "event_kind", "latency_s",
 )  # fmt: skip
@@ -158,8 +158,10 @@ def _show(value: object) -> str:
 def _dialogue(found: FoundItem, rows: Sequence[Row]) -> Iterator[str]:
     value = found.row.get("turns")
     turns = value if isinstance(value, list) else []
-    yield from _differ("number of turns", len(turns), len(rows))
-    for turn, row in zip(turns, sorted(rows, key=lambda row: row["turn_id"] or 0), strict=False):
+    said = [row for row in rows if row["role"] != Role.ASSISTANT.value]
+    replies = {row["turn_id"]: row for row in rows if row["role"] == Role.ASSISTANT.value}
+    yield from _differ("number of turns", len(turns), len(said))
+    for turn, row in zip(turns, sorted(said, key=lambda row: row["turn_id"] or 0), strict=False):
         if not isinstance(turn, dict):
             continue  # T1.ROW_FIELDS of the item says so
         name = f"turn {row['turn_id']}:"
@@ -171,6 +173,21 @@ def _dialogue(found: FoundItem, rows: Sequence[Row]) -> Iterator[str]:
         if "split_audio_file" in turn:
             file = found.files.get(f"turn_{turn.get('turn_id')}")
             yield from _differ(f"{name} file", file, row["file"])
+        yield from _reply(found, turn, replies.get(row["turn_id"]))
+    voiced = sum(isinstance(turn, dict) and bool(turn.get("response_audio")) for turn in turns)
+    yield from _differ("number of voiced replies", voiced, len(replies))
+
+
+def _reply(found: FoundItem, turn: dict[str, Any], row: Row | None) -> Iterator[str]:
+    """The voiced reply to a turn; where only one side has one, their numbers differ."""
+    if row is None or not turn.get("response_audio"):
+        return
+    name = f"reply {row['turn_id']}:"
+    yield from _differ(f"{name} text", turn.get("response_text"), row["text"])
+    yield from _differ(f"{name} file", found.files.get(f"response_{turn.get('turn_id')}"), row["file"])
+    for field, column in (("response_speaker", "speaker"), ("response_duration", "duration_s")):
+        if field in turn:
+            yield from _differ(f"{name} {field}", turn[field], row[column])
 
 
 def _lines(found: FoundItem, rows: Sequence[Row]) -> Iterator[str]:
@@ -303,6 +320,10 @@ def _spoken_as_written(rows: Sequence[Row], scripts: Mapping[object, tuple[_Said
         said = written[number - 1]
         is_turn = row["line"] is None
         where = f"{'turn' if is_turn else 'line'} {number}:"
+        if is_turn and row["role"] == Role.ASSISTANT.value:
+            if _hash(row["text"]) != said.reply:
+                yield f"{where} the voiced reply {_show(row['text'])} is not that of script {name}"
+            continue
         if (is_turn or pieces[row["line"]] == 1) and _hash(row["text"]) != said.words:
             yield f"{where} {_show(row['text'])} is not what script {name} says"
         if is_turn and _hash(row["response_text"]) != said.reply:

@@ -227,31 +227,43 @@ def _tables(frame: polars.DataFrame, expectations: CatalogExpectations) -> dict[
     tables = {
         ROWS: frame,
         UTTERANCES: utterances,
-        TURNS: utterances.filter(polars.col("track") == Track.EMOTION.value),
+        TURNS: _turns(utterances),
         SPEAKERS: speakers,
         DIALOGUES: _dialogues(utterances),
     }
-    tables |= dict(_means(utterances, expectations.thresholds))
+    tables |= dict(_means(utterances, expectations))
     kept = {name: table for name, table in tables.items() if table.height or name == ROWS}
     return kept | {CELLS: cells.with_columns(polars.col("items", "planned").fill_null(0))}
 
 
+def _turns(utterances: polars.DataFrame) -> polars.DataFrame:
+    """The user's turns of Track 1, without the voiced replies."""
+    return utterances.filter((polars.col("track") == Track.EMOTION.value) & (polars.col("role") == Role.USER.value))
+
+
 def _dialogues(utterances: polars.DataFrame) -> polars.DataFrame:
     """Per Track 1 item its turns and how many utterances it has."""
-    spoken = utterances.filter(polars.col("track") == Track.EMOTION.value)
+    spoken = _turns(utterances)
     rows = polars.len().cast(polars.Int64).alias("utterances")
     return spoken.group_by("language", "item_id").agg(polars.col("turns").min(), rows).sort("language", "item_id")
 
 
-def _means(utterances: polars.DataFrame, thresholds: Thresholds) -> Iterator[tuple[str, polars.DataFrame]]:
-    """Per language with enough of them: its utterances that are not cut, with their rates."""
+def _means(utterances: polars.DataFrame, expectations: CatalogExpectations) -> Iterator[tuple[str, polars.DataFrame]]:
+    """Per language with enough of them: its utterances that are not cut, with their rates.
+
+    ``loudness_lufs`` is without what emotion was meant to add to it.
+    """
+    target = expectations.loudness_lufs
+    if target is not None and "target_lufs" in utterances.columns:
+        added = (polars.col("target_lufs") - target).fill_null(0.0)
+        utterances = utterances.with_columns(polars.col("loudness_lufs") - added)
     for language in Language:
         own = utterances.filter(
             (polars.col("language") == language.value)
             & ~polars.col("cut").fill_null(False)
             & polars.col("text").is_not_null()
         ).select("text", "duration_s", "loudness_lufs")
-        if own.height < thresholds.min_mean_count:
+        if own.height < expectations.thresholds.min_mean_count:
             continue
         counts = polars.Series("units", [len(units(text, language)) for text in own["text"]], dtype=polars.Int64)
         rate = polars.when(counts >= _MIN_RATE_UNITS).then(polars.col("duration_s") / counts)

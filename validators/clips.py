@@ -20,7 +20,7 @@ class Clip:
     """What one person says once, with its samples ``[n]``. Times are seconds in the file ``file``."""
 
     item: str
-    name: str  # "turn_2", "user_3", "assistant_1": unique within the item
+    name: str  # "turn_2", "response_2", "user_3", "assistant_1": unique within the item
     file: str  # relative to the root
     span: Span
     rate: int
@@ -54,7 +54,7 @@ class Clip:
 def clips_of(
     found: FoundItem, samples: Mapping[str, Samples], rate: int, microphone: Microphone | None = None
 ) -> tuple[Clip, ...]:
-    """The clips of an item whose readable files are given by role (``turn_1`` .., ``user``, ``assistant``).
+    """The clips of an item whose readable files are given by role (``turn_1`` .., ``response_1`` .., ``user``, ..).
 
     Rows that cannot be read, and labels without a sample inside the file, give no clip: other judges say so.
     """
@@ -85,6 +85,22 @@ def _turns(found: FoundItem, samples: Mapping[str, Samples], rate: int) -> Itera
                 speaker=turn.speaker,
                 emotion=Emotion(turn.emotion) if turn.emotion in set(Emotion) else None,
                 intensity=turn.intensity,
+            )
+        reply = f"response_{number}"
+        if reply in samples and turn.response_text:
+            yield Clip(
+                item=found.id,
+                name=reply,
+                file=found.files[reply],
+                span=(0.0, len(samples[reply]) / rate),
+                rate=rate,
+                samples=samples[reply],
+                layout=found.layout,
+                language=found.language,
+                split=found.split,
+                role=Role.ASSISTANT,
+                text=turn.response_text,
+                speaker=turn.response_speaker,
             )
 
 

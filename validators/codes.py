@@ -15,6 +15,7 @@ from validators.calibration import CALIBRATION
 from validators.code_table import CODE_ROWS
 from validators.thresholds import ENGINE_DEFAULTS, FAMILIES, Thresholds
 
+RESYNTHESISE = "resynthesise"
 _ACTION = {
     Severity.ERROR: "quarantine",
     Severity.WARNING: "accept, report",
@@ -26,11 +27,11 @@ _MENDED = {
     "T1.TEXT_LANGUAGE": "rewrite",
     "T1.RESPONSE_LANGUAGE": "rewrite",
     "LANGUAGE.TEXT": "rewrite",
-    "TRANSCRIPT": "resynthesise",
-    "LANGUAGE.AUDIO": "resynthesise",
-    "SOUND": "resynthesise",
-    "SPEAKER.CHANGED": "resynthesise",
-    "AUDIO.TEXT_DURATION": "resynthesise",
+    "TRANSCRIPT": RESYNTHESISE,
+    "LANGUAGE.AUDIO": RESYNTHESISE,
+    "SOUND": RESYNTHESISE,
+    "SPEAKER.CHANGED": RESYNTHESISE,
+    "AUDIO.TEXT_DURATION": RESYNTHESISE,
 }
 
 
@@ -55,6 +56,15 @@ CODES: dict[str, CodeInfo] = {
     code: CodeInfo(code, Severity(severity), meaning, tuple(thresholds.split()), source)
     for code, severity, thresholds, source, meaning in CODE_ROWS
 }
+
+
+def action_of(finding: Finding) -> str:
+    """What the pipeline does about it.
+
+    >>> action_of(Finding(code="TRANSCRIPT.EXTRA", severity="error", item="x", message="", validator="v/1"))
+    'resynthesise'
+    """
+    return CODES[finding.code].action if finding.code in CODES else _ACTION[finding.severity]
 
 
 @dataclass(frozen=True)

@@ -133,9 +133,10 @@ class _Seen:
 
 
 def _speaker_ids(row: dict[str, object]) -> tuple[str, ...]:
-    """Speaker ids our rows carry: one per turn (Track 1), or one per role (Track 2)."""
+    """Speaker ids our rows carry: one per turn and voiced reply (Track 1), or one per role (Track 2)."""
     turns, roles = row.get("turns"), row.get("speakers")
-    names = [turn.get("speaker") for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
+    told = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
+    names = [turn.get(field) for field in ("speaker", "response_speaker") for turn in told]
     names += list(roles.values()) if isinstance(roles, dict) else []
     return tuple(dict.fromkeys(name for name in names if isinstance(name, str)))
 

@@ -68,7 +68,9 @@ def _dialogue(
     if "structure" in tools.selected:
         findings += judge_dialogue(found, root)
     row = view(DialogueRow, found.row)
-    texts = {} if isinstance(row, str) else {f"turn_{n}": turn.text for n, turn in enumerate(row.turns, start=1)}
+    texts: dict[str, str] = {}
+    for number, turn in enumerate(() if isinstance(row, str) else row.turns, start=1):
+        texts |= {f"turn_{number}": turn.text, f"response_{number}": turn.response_text}
     samples: dict[str, Samples] = {}
     for role in sorted(found.files):
         path = existing_file(found, root, role)

@@ -77,6 +77,8 @@ class SpokenTurnRow(_View):
     emotion: str
     speaker: str | None = None
     intensity: int | None = None
+    response_text: str | None = None
+    response_speaker: str | None = None
 
 
 class SpokenDialogueRow(_View):

@@ -17,7 +17,7 @@ from validators.codes import Judge
 from validators.measure import is_in_language
 from validators.rows import DialogueRow, TurnRow, beside_manifest, view
 
-VALIDATOR = "structure_track1/1"
+VALIDATOR = "structure_track1/2"
 
 LONG_ID = re.compile(r"^task(\d)_(\d)_(zh|en)_(\d{4})_(\d{4})$")
 SHORT_ID = re.compile(r"^(zh|en)_(\d{4})_(\d{4})$")
@@ -38,6 +38,7 @@ def judge_dialogue(found: FoundItem, root: Path) -> tuple[Finding, ...]:
         *_texts(judge, found.language, row),
         *_emotions(judge, found, row),
         *_audio(judge, found, row, root),
+        *_replies(judge, row),
     )
 
 
@@ -177,3 +178,23 @@ def _audio(judge: Judge, found: FoundItem, row: DialogueRow, root: Path) -> Iter
                 continue
             if not path.is_file():
                 yield judge.say("T1.AUDIO_MISSING", f"turn {position}: {relative} does not exist", file=relative)
+
+
+def _replies(judge: Judge, row: DialogueRow) -> Iterator[Finding]:
+    """Voiced replies: of every turn or of none, each in a file named after its turn (FORMATS.md A.4).
+
+    The folder is free: the challenge's README and our releases call it differently.
+    """
+    if not any(turn.response_audio for turn in row.turns):
+        return
+    for position, turn in enumerate(row.turns, start=1):
+        if not turn.response_audio:
+            yield judge.say(
+                "T1.AUDIO_MISSING",
+                f"turn {position}: no response_audio, which other turns have; voice every reply or none",
+            )
+        elif not turn.response_audio.endswith(f"_{position}_response.wav"):
+            yield judge.say(
+                "T1.AUDIO_NAME",
+                f"turn {position}: response_audio {turn.response_audio!r} does not end in _{position}_response.wav",
+            )

@@ -16,7 +16,7 @@ _NAME_MAX_BYTES = 255  # NAME_MAX of ext4, XFS, APFS and NTFS
 class FoundItem(Record):
     """One item read from a data set's directory, ours or not.
 
-    ``files`` maps a role (``turn_1`` .., ``user``, ``assistant``, ``clean``, ``sentence``)
+    ``files`` maps a role (``turn_1`` .., ``response_1`` .., ``user``, ``assistant``, ``clean``, ``sentence``)
     to a path relative to the root; the file may be missing, the judges say so.
     """
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
-from data_schemas.item import Item, turn_wav
+from data_schemas.item import Item, response_wav, turn_wav
 from data_schemas.tasks import Task
 
 #: task digit, turns, language, group, index
@@ -21,7 +21,7 @@ _DECIMALS = 7  # exact: a sample at 16 kHz is 0.0000625 s
 
 
 class Track1Turn(Record):
-    """One turn: the fields consumers read, then provenance they ignore."""
+    """One turn: the fields consumers read, then provenance they ignore; the last three where the reply is voiced."""
 
     turn_id: int = Field(ge=1)
     text: str = Field(min_length=1)
@@ -32,6 +32,21 @@ class Track1Turn(Record):
     intensity: int = Field(ge=0, le=3)
     cause: str
     duration: float = Field(gt=0)  # seconds
+    response_audio: str | None = None
+    response_speaker: str | None = None
+    response_duration: float | None = Field(default=None, gt=0)  # seconds
+
+    @model_validator(mode="after")
+    def _voiced_or_not(self) -> Self:
+        if len({value is None for value in (self.response_audio, self.response_speaker, self.response_duration)}) > 1:
+            raise ValueError("response_audio, response_speaker and response_duration stand together or not at all")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent_reply(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A reply that is text has no keys of audio: consumers ask whether they are there."""
+        plain: dict[str, Any] = handler(self)
+        return {key: value for key, value in plain.items() if value is not None}
 
 
 class Track1Row(Record):
@@ -68,16 +83,39 @@ def track1_row(item: Item, identity: str, folder: str) -> Track1Row:
                 intensity=turn.intensity,
                 cause=turn.cause,
                 duration=round(utterance.duration, _DECIMALS),
+                **_response(item, turn_id, f"{response_folder(folder)}/{identity}_{turn_id}_response.wav"),
             )
             for turn_id, (turn, utterance) in enumerate(zip(item.script.turns, item.utterances, strict=True), 1)
         ),
     )
 
 
-def track1_audio(item: Item, identity: str, directory: str) -> dict[str, str]:
-    """Staged name -> release path for every turn; ``directory`` is the audio folder in the release."""
+def response_folder(folder: str) -> str:
+    """Where replies to the turns in ``folder`` lie (FORMATS.md A.4)."""
+    return f"{folder}_model"
+
+
+def _response(item: Item, turn_id: int, path: str) -> dict[str, Any]:
+    """What a turn's row says of its voiced reply; nothing where replies are text."""
+    if not item.responses:
+        return {}
+    spoken = item.responses[turn_id - 1]
     return {
+        "response_audio": path,
+        "response_speaker": spoken.speaker,
+        "response_duration": round(spoken.duration, _DECIMALS),
+    }
+
+
+def track1_audio(item: Item, identity: str, directory: str) -> dict[str, str]:
+    """Staged name -> release path for every turn and reply; ``directory`` is the turns' folder in the release."""
+    turns = {
         turn_wav(turn_id): f"{directory}/{identity}_{turn_id}.wav" for turn_id in range(1, len(item.utterances) + 1)
+    }
+    replies = response_folder(directory)
+    return turns | {
+        response_wav(turn_id): f"{replies}/{identity}_{turn_id}_response.wav"
+        for turn_id in range(1, len(item.responses) + 1)
     }
 
 
@@ -93,11 +131,14 @@ def parse_folder(name: str, task_of_digit: dict[int, Task]) -> Task | None:
 
 
 def audio_roles(row: dict[str, object], parent: str) -> dict[str, str]:
-    """``turn_<id>`` -> path relative to the root, for every turn that names a file."""
+    """``turn_<id>`` and ``response_<id>`` -> path relative to the root, for every turn and reply that names a file."""
     roles: dict[str, str] = {}
     turns = row.get("turns")
     for position, turn in enumerate(turns if isinstance(turns, list) else [], start=1):
-        if isinstance(turn, dict) and isinstance(turn.get("split_audio_file"), str):
-            turn_id = turn.get("turn_id", position)
-            roles[f"turn_{turn_id}"] = f"{parent}/{turn['split_audio_file']}" if parent else turn["split_audio_file"]
+        if not isinstance(turn, dict):
+            continue
+        turn_id = turn.get("turn_id", position)
+        for role, field in (("turn", "split_audio_file"), ("response", "response_audio")):
+            if isinstance(turn.get(field), str) and turn[field]:
+                roles[f"{role}_{turn_id}"] = f"{parent}/{turn[field]}" if parent else turn[field]
     return roles

@@ -1,4 +1,7 @@
-"""``opens2s``: instruction data of OpenS2S (FORMATS.md C.3): Track 1, user audio in, reply text out."""
+"""``opens2s``: instruction data of OpenS2S (FORMATS.md C.3): Track 1, user audio in, reply text out.
+
+Where a release has spoken replies, they go along for the tokenizer.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,9 @@ class OpenS2SExporter:
     The loader opens audio paths as they stand, so run it in the export's directory (``--dataroot "$PWD"
     --manifest_files train_zh.jsonl,train_en.jsonl``; `datasets` refuses ``.`` for a root). Every item of ``content``
     holds all four keys as strings, else the columns would change their type from row to row. ``speech_units`` and
-    ``spk_emb`` stay empty: the GLM-4-Voice tokenizer and a speaker encoder make them from reply audio, which Track 1
-    does not have, so the text of the replies is what is learnt.
+    ``spk_emb`` stay empty: the GLM-4-Voice tokenizer and a speaker encoder make them from reply audio. Without them the
+    text of the replies is what is learnt. Spoken replies lie in ``reply/``; ``replies.jsonl`` says which message of
+    which row (both from 0) each belongs to, since the loader takes audio of the user alone.
     """
 
     name: str = "opens2s"
@@ -39,7 +43,7 @@ class OpenS2SExporter:
             ExportError: audio is missing or not 16 kHz mono, a turn has no reply, an id stands twice.
             RecordError: a row lacks a field.
         """
-        items, left_out = 0, Counter[str]()
+        items, left_out, rows = 0, Counter[str](), Counter[str]()
         with LineFiles(target) as manifests:
             for item in source.items():
                 advance(1)
@@ -53,7 +57,15 @@ class OpenS2SExporter:
                     _copy(source.path(item, f"turn_{number}"), target / relative)
                     messages.append({"role": "user", "content": [_content(audio=relative)]})
                     messages.append({"role": "assistant", "content": [_content(text=reply)]})
-                manifests.write(f"{item.split}_{item.language}.jsonl", {"messages": messages})
+                manifest = f"{item.split}_{item.language}.jsonl"
+                for message, (number, _) in enumerate(turns):
+                    if f"response_{number}" in item.files:
+                        spoken = f"reply/{export_name(item)}_{number}.wav"
+                        _copy(source.path(item, f"response_{number}"), target / spoken)
+                        place = {"manifest": manifest, "row": rows[manifest], "message": 2 * message + 1}
+                        manifests.write("replies.jsonl", place | {"audio": spoken})
+                manifests.write(manifest, {"messages": messages})
+                rows[manifest] += 1
                 items += 1
         return ExportCount(items=items, entries=items, left_out=dict(left_out))
 

@@ -1,8 +1,9 @@
 """OSUM-EChat (FORMATS.md C.2): Track 1 dialogues for an empathetic speech-to-speech model, ``data.list`` and shards.
 
 Only the shards carry the earlier turns into training: OSUM's raw loader ignores them. ``speech_token`` lists are
-empty, because the tokens (S3Tokenizer, vocabulary 4096) are made from spoken replies, which Track 1 has not; until a
-user fills them, OSUM's loader trains no speech output from these rows.
+empty, because the tokens (S3Tokenizer, vocabulary 4096) are a model's; until a user fills them, OSUM's loader trains no
+speech output from these rows. They are made from spoken replies: where a release has these, they lie in ``reply/``, and
+``extra`` names the file of each list (``reply_wav``, ``reply_wav_1`` ..), which the loader passes over.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class OsumEchat:
     tracks: frozenset[Track] = frozenset({Track.EMOTION})
 
     def write(self, source: ReleaseSource, target: Path, advance: Progress) -> ExportCount:
-        """Write ``data.list``, ``wav/``, ``shards/`` and ``shards_list.txt``, and each list by split as well.
+        """Write ``data.list``, ``wav/``, ``reply/``, ``shards/``, ``shards_list.txt``, and each list by split as well.
 
         Raises:
             ExportError: a dialogue has no replies or no audio.
@@ -70,6 +71,10 @@ class OsumEchat:
                 audio = [source.samples(item, f"turn_{turn.turn_id}") for turn in turns]
                 key = _key(item)
                 row = _row(item, key, turns, len(audio[-1]))
+                for turn in turns:
+                    if _has_reply(item, turn.turn_id):
+                        reply = source.samples(item, f"response_{turn.turn_id}")
+                        write_audio(target / _reply(key, turn.turn_id), reply)
                 wavs = [target / _wav(key, turn.turn_id) for turn in turns]
                 for wav, samples in zip(wavs, audio, strict=True):
                     write_audio(wav, samples)
@@ -106,6 +111,21 @@ def _wav(key: str, number: int) -> str:
     return f"wav/{key}_{number}.wav"
 
 
+def _reply(key: str, number: int) -> str:
+    return f"reply/{key}_{number}.wav"
+
+
+def _has_reply(item: FoundItem, number: int) -> bool:
+    """Whether the release has the reply to a turn as speech."""
+    return f"response_{number}" in item.files
+
+
+def _replies(item: FoundItem, key: str, numbers: Sequence[int]) -> dict[str, str]:
+    """``reply_wav`` for the last turn, ``reply_wav_<n>`` for earlier ones, as their ``speech_token`` are called."""
+    names = [*(f"reply_wav_{number}" for number in numbers[:-1]), "reply_wav"]
+    return {name: _reply(key, number) for name, number in zip(names, numbers, strict=True) if _has_reply(item, number)}
+
+
 def _row(item: FoundItem, key: str, turns: Sequence[_Turn], num_samples: int) -> dict[str, object]:
     """One line of ``data.list``. Pairs that do not exist are not named: an empty string would kill the shard writer."""
     last, number = turns[-1], len(turns)
@@ -115,7 +135,7 @@ def _row(item: FoundItem, key: str, turns: Sequence[_Turn], num_samples: int) ->
         row[f"txt_{turn.turn_id}"] = turn.response_text.strip()
     tokens = ["speech_token", *(f"speech_token_{turn.turn_id}" for turn in turns[:-1])]
     return row | {
-        "extra": {name: [] for name in tokens},
+        "extra": {name: [] for name in tokens} | _replies(item, key, [turn.turn_id for turn in turns]),
         "task": MULTI_TURN if number > 1 else SINGLE_TURN,
         "lang": LANG[item.language],
         "speaker": (last.speaker or "").encode("ascii", "backslashreplace").decode("ascii") or UNKNOWN,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from data_schemas.plan import DialoguePlan, Outline, QuotaCell
 from data_schemas.randomness import named_generator
 from data_schemas.script import DUPLEX_TURNS
-from data_schemas.speakers import Speaker
+from data_schemas.speakers import AgeBand, Speaker
 from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Task, Track
 from generators.plans.outlines import OutlineSource
 from generators.plans.quotas import QuotaImpossible
@@ -58,7 +58,11 @@ def plan_items(
 def choose_users(
     cell: QuotaCell, outlines: Sequence[Outline], speakers: Sequence[Speaker], seed: int, round: int
 ) -> tuple[Speaker, ...]:
-    """A user per outline, used as evenly as the genders the words ask for allow.
+    """A user per outline: of the gender the words ask for, of the persona's age as nearly as the pool has it, least
+    used first.
+
+    Users that the same outlines fit are used within one of each other. Where no age is known that is everybody, or
+    everybody of a gender; otherwise an age that personas often have and few voices have is heard more often.
 
     Raises:
         QuotaImpossible: the split has no user, or none of a gender that is asked for.
@@ -69,20 +73,35 @@ def choose_users(
     pool = _rotation(pool, cell, seed, round)
     used: Counter[int] = Counter()
     chosen: dict[int, Speaker] = {}
-    # Outlines that ask for a gender choose first; the free ones then even the use out.
-    order = sorted(range(len(outlines)), key=lambda position: outlines[position].user_gender is None)
+    fitting = [_fitting(outline, pool, cell) for outline in outlines]
+    # Outlines that fit few choose first; the free ones then even the use out.
+    order = sorted(range(len(outlines)), key=lambda place: (outlines[place].user_gender is None, len(fitting[place])))
     for position in order:
-        gender = outlines[position].user_gender
-        fitting = [speaker for speaker in pool if gender in (None, speaker.gender)]
-        if not fitting:
-            raise QuotaImpossible(
-                f"speech.casting: script {outlines[position].script_id} needs a {gender} user and "
-                f"{cell.language} {cell.split} has none; add a voice or leave the script out"
-            )
-        speaker = min(fitting, key=lambda one: (used[one.number], pool.index(one)))
+        speaker = min(fitting[position], key=lambda one: (used[one.number], pool.index(one)))
         used[speaker.number] += 1
         chosen[position] = speaker
     return tuple(chosen[position] for position in range(len(outlines)))
+
+
+def _fitting(outline: Outline, pool: Sequence[Speaker], cell: QuotaCell) -> list[Speaker]:
+    """Users of the right gender whose age is nearest to the persona's."""
+    gender = outline.user_gender
+    fitting = [speaker for speaker in pool if gender in (None, speaker.gender)]
+    if not fitting:
+        raise QuotaImpossible(
+            f"speech.casting: script {outline.script_id} needs a {gender} user and "
+            f"{cell.language} {cell.split} has none; add a voice or leave the script out"
+        )
+    distances = [_age_distance(outline, speaker) for speaker in fitting]
+    return [one for one, distance in zip(fitting, distances, strict=True) if distance == min(distances)]
+
+
+def _age_distance(outline: Outline, speaker: Speaker) -> int:
+    """Age bands between persona and voice; 0 where either is not known."""
+    if outline.brief is None or speaker.age is None:
+        return 0
+    bands = list(AgeBand)
+    return abs(bands.index(AgeBand.of(outline.brief.persona.age)) - bands.index(speaker.age))
 
 
 def _rotation(pool: Sequence[Speaker], cell: QuotaCell, seed: int, round: int) -> list[Speaker]:

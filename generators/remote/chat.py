@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from data_schemas.base import Record
 from data_schemas.chat import ChatAnswer, ChatRequest
@@ -22,7 +21,7 @@ from generators.remote.errors import BudgetSpent, ConfigProblem, EndpointError, 
 from generators.remote.keys import read_key, without_key
 from generators.remote.ledger import Ledger, ModelUsage, cost_of
 from generators.remote.local_server import LocalLlama
-from generators.remote.settings import Budget, EndpointSettings, Price
+from generators.remote.settings import Budget, EndpointSettings, Price, is_loopback
 from generators.remote.structured import Mode
 from generators.remote.wire import estimated_usage, is_truncated, read_answer, request_body
 
@@ -31,7 +30,6 @@ __all__ = ["BudgetSpent", "ChatClient", "ConfigProblem", "EndpointError", "Model
 #: an answer that is cut or empty is asked for again this often, with another seed
 _TRUNCATED_RETRIES = 2
 _PROBE_TRIES = 2
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 #: what servers without keys are sent: the package insists on one
 _NO_KEY = "none"
 
@@ -328,5 +326,5 @@ def _openai_client(base_url: str, key: str, timeout_s: float) -> Any:
     import openai
 
     # a proxy of the environment cannot reach this machine's own loopback address
-    own = openai.DefaultAsyncHttpxClient(trust_env=False) if urlsplit(base_url).hostname in _LOOPBACK else None
+    own = openai.DefaultAsyncHttpxClient(trust_env=False) if is_loopback(base_url) else None
     return openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=timeout_s, http_client=own)

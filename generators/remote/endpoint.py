@@ -35,8 +35,8 @@ class Exhausted(RemoteError):
 class Endpoint:
     """Sends questions to one server, used inside one event loop.
 
-    ``where`` is how sentences name the server; ``forget`` is told the keys of questions that were called
-    `Exhausted` before it turned out that the server was down.
+    ``where`` is how sentences name the server, ``address`` what its base_url looks like; ``forget`` is told the keys of
+    questions that were called `Exhausted` before it turned out that the server was down.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Endpoint:
         seed: int,
         secrets: Sequence[str] = (),
         forget: Callable[[list[str]], object] = lambda keys: None,
+        address: str = "it mostly ends in /v1",
     ) -> None:
         self.name = name
         self.where = where
@@ -57,6 +58,7 @@ class Endpoint:
         self._budget = budget
         self._seed = seed
         self._forget = forget
+        self._address = address
         self._down: str | None = None
         self._active = 0
         self._streak: list[str] = []
@@ -203,6 +205,6 @@ class Endpoint:
                 "then run the same command again"
             )
         return (
-            f"{self._named()} cannot answer for {subject} ({self._words(failure)}); check base_url (it mostly ends "
-            "in /v1), the model's name and the account, then run the same command again"
+            f"{self._named()} cannot answer for {subject} ({self._words(failure)}); check base_url "
+            f"({self._address}), the model's name and the account, then run the same command again"
         )

@@ -110,7 +110,7 @@ def _words_of(error: Exception) -> str:
     """The server's own message where it has one, on one line."""
     body = getattr(error, "body", None)
     if isinstance(body, dict):
-        inner = body.get("error", body)
+        inner = body.get("error", body.get("detail", body))  # FastAPI's errors have a detail
         words = inner.get("message") if isinstance(inner, dict) else inner
         if not isinstance(words, str):
             words = json.dumps(body, ensure_ascii=False, default=str)

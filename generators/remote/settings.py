@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -10,6 +11,7 @@ from data_schemas.base import Record
 
 #: the only chat model that a package registry carries: it proves the path, not the prose
 DEFAULT_LOCAL_MODEL = "smollm2-135m-q4"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class LocalServer(Record):
@@ -89,3 +91,12 @@ class Budget(Record):
     cost: float | None = Field(default=None, gt=0.0)
     #: wall-clock minutes of one run
     minutes: float | None = Field(default=None, gt=0.0)
+
+
+def is_loopback(base_url: str) -> bool:
+    """Whether an address is this machine's own, which no proxy of the environment can reach.
+
+    >>> is_loopback("http://127.0.0.1:8000/v1"), is_loopback("https://example.org/v1")
+    (True, False)
+    """
+    return urlsplit(base_url).hostname in _LOOPBACK

@@ -3,13 +3,17 @@
 A voice belongs to one split and, as user or assistant, to one role: nobody heard in training is
 heard in development, and the assistant is never the voice of a user. Third parties are the users'
 voices of the same split under numbers of their own; the planner never pairs one voice with itself.
+
+A mixture counts as the voices it is mixed of: all of them, and every other mixture of them, stay in the pool it is in.
+Mixtures are cast last and join the automatic users' pool that their parts are in, no part in two of them, so they add
+voices and move none.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import cycle, islice
 
 from pydantic import Field
@@ -24,7 +28,9 @@ _GENDERS: tuple[Gender, ...] = ("female", "male")
 _MIN_USERS = len(_GENDERS)  # scripts may ask for a user of either gender
 _NEAR_MATCHES = 3
 
-Cast = Mapping[tuple[Split, Role], tuple[str, ...]]
+#: the users or the assistants of a split
+Pool = tuple[Split, Role]
+Cast = Mapping[Pool, tuple[str, ...]]
 
 
 class SplitCast(Record):
@@ -73,12 +79,11 @@ def cast_speakers(
     for language in languages:
         own = sorted((voice for voice in voices if voice.language is language), key=lambda voice: voice.id)
         cast = _cast_language(own, language, settings, seed)
-        genders = {voice.id: voice.gender for voice in own}
-        speakers += _numbered(cast, language, genders)
+        speakers += _numbered(cast, language, {voice.id: voice for voice in own})
     return tuple(speakers)
 
 
-def _numbered(cast: Cast, language: Language, genders: Mapping[str, Gender]) -> list[Speaker]:
+def _numbered(cast: Cast, language: Language, voices: Mapping[str, Voice]) -> list[Speaker]:
     rows = [
         (split, role, voice)
         for role, pool in ((Role.USER, Role.USER), (Role.ASSISTANT, Role.ASSISTANT), (Role.THIRD_PARTY, Role.USER))
@@ -86,23 +91,68 @@ def _numbered(cast: Cast, language: Language, genders: Mapping[str, Gender]) -> 
         for voice in cast[split, pool]
     ]
     return [
-        Speaker(number=number, language=language, gender=genders[voice], split=split, role=role, voice=voice)
+        Speaker(
+            number=number,
+            language=language,
+            gender=voices[voice].gender,
+            split=split,
+            role=role,
+            voice=voice,
+            age=voices[voice].age,
+        )
         for number, (split, role, voice) in enumerate(rows, start=1)
     ]
 
 
 def _cast_language(voices: Sequence[Voice], language: Language, settings: CastingSettings, seed: int) -> Cast:
     named = _named(voices, language, settings.language(language))
-    taken = {voice for pool in named.values() for voice in pool}
-    free = _Free(voices, taken, seed, language)
-    cast: dict[tuple[Split, Role], tuple[str, ...]] = dict(named)
+    homes = _homes(named, {voice.id: voice for voice in voices}, language)
+    free = _Free([voice for voice in voices if not voice.mix], set(homes), seed, language)
+    cast: dict[Pool, tuple[str, ...]] = dict(named)
     for split in Split:
         if not cast[split, Role.ASSISTANT]:
             cast[split, Role.ASSISTANT] = free.take(settings.assistants, f"assistants of {language} {split}")
-    cast |= _automatic_users([split for split in Split if not cast[split, Role.USER]], free, settings, language)
+    open_splits = [split for split in Split if not cast[split, Role.USER]]
+    cast |= _automatic_users(open_splits, free, settings, language)
+    homes |= {voice: pool for pool, own in cast.items() if not named[pool] for voice in own}
+    for split in open_splits:
+        cast[split, Role.USER] += tuple(_joining(voices, homes, (split, Role.USER)))
     for split in Split:
         _check_genders(cast[split, Role.USER], {voice.id: voice.gender for voice in voices}, language, split)
     return cast
+
+
+def _homes(named: Cast, voices: Mapping[str, Voice], language: Language) -> dict[str, Pool]:
+    """The pool each voice belongs to that is named or is part of a named mixture: no other may hear it."""
+    homes: dict[str, Pool] = {}
+    for pool, own in named.items():
+        for name in own:
+            for part in _parts(voices[name]):
+                if homes.setdefault(part, pool) != pool:
+                    raise EngineError(
+                        f"{_setting(language, pool)}: voice {name!r} is mixed of {part!r}, which is heard in "
+                        f"{_setting(language, homes[part])}; a mixture and its parts belong in one of them"
+                    )
+    return homes
+
+
+def _joining(voices: Sequence[Voice], homes: Mapping[str, Pool], pool: Pool) -> Iterator[str]:
+    """Mixtures of which every part is in the pool, each part in one of them at most: two that share one are alike."""
+    free = {part for part, home in homes.items() if home == pool}
+    for voice in voices:
+        if voice.mix and free.issuperset(_parts(voice)):
+            free.difference_update(_parts(voice))
+            yield voice.id
+
+
+def _parts(voice: Voice) -> tuple[str, ...]:
+    """The voices that are heard in a voice: its parts, or itself."""
+    return tuple(part.voice for part in voice.mix) or (voice.id,)
+
+
+def _setting(language: Language, pool: Pool) -> str:
+    split, role = pool
+    return f"speech.casting.{language}.{split}.{role}s"
 
 
 def _automatic_users(splits: Sequence[Split], free: _Free, settings: CastingSettings, language: Language) -> Cast:
@@ -117,13 +167,11 @@ def _automatic_users(splits: Sequence[Split], free: _Free, settings: CastingSett
     return {(split, Role.USER): pool for split, pool in users.items()}
 
 
-def _named(
-    voices: Sequence[Voice], language: Language, chosen: LanguageCast
-) -> dict[tuple[Split, Role], tuple[str, ...]]:
+def _named(voices: Sequence[Voice], language: Language, chosen: LanguageCast) -> dict[Pool, tuple[str, ...]]:
     """The voices the configuration names, checked."""
     known = [voice.id for voice in voices]
     seen: dict[str, str] = {}
-    named: dict[tuple[Split, Role], tuple[str, ...]] = {}
+    named: dict[Pool, tuple[str, ...]] = {}
     for split in Split:
         for role, field in ((Role.USER, "users"), (Role.ASSISTANT, "assistants")):
             pool: tuple[str, ...] = getattr(chosen.split(split), field)

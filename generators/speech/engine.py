@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from data_schemas.audio import Samples
 from data_schemas.speakers import Voice
@@ -61,6 +61,11 @@ class SpeechEngine(Protocol):
     def controls(self) -> frozenset[Control]: ...
 
     @property
+    def tags(self) -> frozenset[str]:
+        """Vocal tags (`data_schemas.tags.VOCAL_TAGS`) it can voice; they then stay in ``spoken_text``."""
+        ...
+
+    @property
     def weights_sha256(self) -> str:
         """Pinned hash of the weights, known without loading them."""
         ...
@@ -77,3 +82,31 @@ class SpeechEngine(Protocol):
             ModelMissing, ModelCorrupt: the weights are not installed or not the pinned ones.
         """
         ...
+
+
+@runtime_checkable
+class RemoteEngine(Protocol):
+    """What an engine on a server has besides: many questions are under way at a time, in one event loop.
+
+    `flows.remote_speech` opens one per build, in the build's own process, so that all shards share its concurrency,
+    retries and time-outs; the samples are finished in the worker processes.
+    """
+
+    async def open(self) -> None:
+        """Connect. Called once, in the event loop of all calls.
+
+        Raises:
+            EngineError: the server is away or not what the configuration says; one sentence with the way out.
+        """
+        ...
+
+    async def synthesise_remotely(self, request: SpeechRequest) -> RawSpeech:
+        """`SpeechEngine.synthesise`, awaiting the server.
+
+        Raises:
+            EngineError: this request gets no answer.
+            EndpointError: none will; the build stops.
+        """
+        ...
+
+    async def close(self) -> None: ...

@@ -14,6 +14,7 @@ from data_schemas.utterance import Provenance, SpeechRequest, WordTiming
 from generators.speech.engine import Control, EngineError, RawSpeech
 from generators.speech.espeak_library import SAMPLE_RATE, SpokenWord, library_sha256, speak_once
 from generators.speech.letters import NAME_OF_A, letter_names
+from generators.speech.settings import SpeechSettings
 
 #: espeak-ng's own default, which is also a usual pace of dialogue.
 WORDS_PER_MINUTE = 175
@@ -36,6 +37,10 @@ class EspeakEngine:
     name = "espeak"
     license = _LICENSE
     controls = frozenset({Control.SPEED})
+    tags: frozenset[str] = frozenset()
+
+    def __init__(self, settings: SpeechSettings | None = None) -> None:
+        del settings  # it has none of its own
 
     @cached_property
     def version(self) -> str:

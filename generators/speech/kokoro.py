@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,9 @@ from data_schemas.tasks import Language
 from data_schemas.utterance import Provenance, SpeechRequest
 from generators.speech.engine import Control, EngineError, RawSpeech
 from generators.speech.phonemes import PHONEMES_VERSION, Phonemise, english_phonemes, mandarin_phonemes
+from generators.speech.settings import SpeechSettings
+from generators.speech.voices.kokoro_mixes import pinned_mixes
+from generators.speech.voices.registry import load_voices
 
 if TYPE_CHECKING:
     from kokoro_onnx import Kokoro
@@ -62,6 +65,19 @@ class KokoroEngine:
     name = "kokoro"
     license = LICENSE
     controls = frozenset({Control.SPEED})
+    tags: frozenset[str] = frozenset()
+
+    def __init__(self, settings: SpeechSettings | None = None, mixtures: Sequence[Voice] = ()) -> None:
+        """``mixtures`` are voices mixed of the model's, besides those that the settings name.
+
+        Raises:
+            EngineError: a registry holds what Kokoro cannot mix.
+        """
+        settings = settings or SpeechSettings()
+        mixed = pinned_mixes() if settings.kokoro_mixes else ()
+        if settings.voices is not None:
+            mixed += load_voices(Path(settings.voices), self.name)
+        self._mixtures = _checked((*mixed, *mixtures), _base_voices())
 
     @cached_property
     def version(self) -> str:
@@ -76,14 +92,8 @@ class KokoroEngine:
         return model_entry(MODEL).weights_sha256
 
     def voices(self) -> tuple[Voice, ...]:
-        names = [Path(file.path).stem for file in model_entry(VOICES).files]
-        return tuple(
-            Voice(
-                id=name, engine=self.name, language=_LANGUAGE_OF[name[0]], gender=_GENDER_OF[name[1]], license=LICENSE
-            )
-            for name in sorted(names)
-            if name[0] in _LANGUAGE_OF and name not in _UNUSED_VOICES
-        )
+        """The model's own, then the mixtures."""
+        return (*_base_voices(), *self._mixtures)
 
     def provenance(self, request: SpeechRequest) -> Provenance:
         return Provenance(
@@ -122,7 +132,7 @@ class KokoroEngine:
         Raises:
             EngineError: nothing in the text can be spoken.
         """
-        accent = _ESPEAK_LANGUAGE_OF[request.voice[0]]
+        accent = _ESPEAK_LANGUAGE_OF[_main_part(self._voice(request))[0]]
 
         def latin(text: str) -> str:
             return str(self._model.tokenizer.phonemize(text, accent))
@@ -131,15 +141,23 @@ class KokoroEngine:
             return mandarin_phonemes(request.spoken_text, self._pinyin, latin)
         return english_phonemes(request.spoken_text, latin)
 
-    def _style(self, request: SpeechRequest) -> Samples:
-        """The voice's style vectors ``[510, 1, 256]``, checked against the table."""
+    def _voice(self, request: SpeechRequest) -> Voice:
         known = {voice.id: voice for voice in self.voices()}
         voice = known.get(request.voice)
         if voice is None or voice.language is not request.language:
             fitting = ", ".join(sorted(v.id for v in known.values() if v.language is request.language))
             raise EngineError(f"kokoro has no {request.language} voice {request.voice!r}; it has {fitting}")
-        style: Samples = np.fromfile(verified_path(VOICES, f"{request.voice}.bin"), dtype=np.float32)
-        return style.reshape(_STYLE_SHAPE)
+        return voice
+
+    def _style(self, request: SpeechRequest) -> Samples:
+        """The voice's style vectors ``[510, 1, 256]``, checked against the table; of a mixture the weighted mean."""
+        voice = self._voice(request)
+        if not voice.mix:
+            return _base_style(voice.id)
+        parts = sorted(voice.mix, key=lambda part: part.voice)  # float sums depend on their order
+        total = np.sum([part.weight * _base_style(part.voice).astype(np.float64) for part in parts], axis=0)
+        style: Samples = total.astype(np.float32)
+        return style
 
     @cached_property
     def _model(self) -> Kokoro:
@@ -165,6 +183,47 @@ class KokoroEngine:
         jieba.setLogLevel(logging.WARNING)
         g2p = ZHG2P()  # version None is the alphabet of v1.0; "1.1" belongs to the later zh model
         return lambda text: str(g2p(text)[0])
+
+
+def _base_voices() -> tuple[Voice, ...]:
+    """The model's own voices that are worth hearing, by name."""
+    names = sorted(Path(file.path).stem for file in model_entry(VOICES).files)
+    return tuple(
+        Voice(id=name, engine="kokoro", language=_LANGUAGE_OF[name[0]], gender=_GENDER_OF[name[1]], license=LICENSE)
+        for name in names
+        if name[0] in _LANGUAGE_OF and name not in _UNUSED_VOICES
+    )
+
+
+def _checked(mixtures: Sequence[Voice], base: Sequence[Voice]) -> tuple[Voice, ...]:
+    """Mixtures of base voices of their own language, none named as another voice."""
+    languages = {voice.id: voice.language for voice in base}
+    taken = set(languages)
+    for voice in mixtures:
+        if voice.id in taken:
+            raise EngineError(f"kokoro has a voice {voice.id} already; give the mixture another id")
+        taken.add(voice.id)
+        if not voice.mix:
+            raise EngineError(f"kokoro cannot imitate voice {voice.id}; list under mix the voices it is mixed of")
+        for part in voice.mix:
+            if languages.get(part.voice) is not voice.language:
+                fitting = ", ".join(name for name, language in languages.items() if language is voice.language)
+                raise EngineError(
+                    f"voice {voice.id}: mix: kokoro has no {voice.language} voice {part.voice!r}; it has {fitting}"
+                )
+    return tuple(mixtures)
+
+
+def _main_part(voice: Voice) -> str:
+    """The voice itself, or the first in the alphabet of those that a mixture has most of: its accent is spoken."""
+    parts = sorted(voice.mix, key=lambda part: (-part.weight, part.voice))
+    return parts[0].voice if parts else voice.id
+
+
+def _base_style(name: str) -> Samples:
+    """``[510, 1, 256]``, checked against the table."""
+    style: Samples = np.fromfile(verified_path(VOICES, f"{name}.bin"), dtype=np.float32)
+    return style.reshape(_STYLE_SHAPE)
 
 
 def _trimmed(samples: Samples) -> Samples:

@@ -6,26 +6,51 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from generators.speech.engine import EngineError, SpeechEngine
+from generators.speech.settings import SpeechSettings
 
 #: A package registers an engine as ``name = "package.module:factory"`` in this entry point group.
 ENTRY_POINT_GROUP = "humdial.speech_engines"
 
-EngineFactory = Callable[[], SpeechEngine]
+EngineFactory = Callable[[SpeechSettings], SpeechEngine]
 
 
-def _kokoro() -> SpeechEngine:
+def _kokoro(settings: SpeechSettings) -> SpeechEngine:
     from generators.speech.kokoro import KokoroEngine
 
-    return KokoroEngine()
+    return KokoroEngine(settings)
 
 
-def _espeak() -> SpeechEngine:
+def _espeak(settings: SpeechSettings) -> SpeechEngine:
     from generators.speech.espeak import EspeakEngine
 
-    return EspeakEngine()
+    return EspeakEngine(settings)
 
 
-_BUILT_IN: Mapping[str, EngineFactory] = {"kokoro": _kokoro, "espeak": _espeak}
+def _cosyvoice(settings: SpeechSettings) -> SpeechEngine:
+    from generators.speech.cosyvoice.engine import CosyVoiceEngine
+
+    return CosyVoiceEngine(settings)
+
+
+def _cosyvoice_http(settings: SpeechSettings) -> SpeechEngine:
+    from generators.speech.servers.cosyvoice_http import CosyVoiceHttpEngine
+
+    return CosyVoiceHttpEngine(settings)
+
+
+def _openai_speech(settings: SpeechSettings) -> SpeechEngine:
+    from generators.speech.servers.openai_speech import OpenAISpeechEngine
+
+    return OpenAISpeechEngine(settings)
+
+
+_BUILT_IN: Mapping[str, EngineFactory] = {
+    "kokoro": _kokoro,
+    "espeak": _espeak,
+    "cosyvoice": _cosyvoice,
+    "cosyvoice-http": _cosyvoice_http,
+    "openai-speech": _openai_speech,
+}
 
 
 def engine_names() -> tuple[str, ...]:
@@ -33,17 +58,18 @@ def engine_names() -> tuple[str, ...]:
     return tuple(sorted({*_BUILT_IN, *(point.name for point in _announced())}))
 
 
-def create_engine(name: str) -> SpeechEngine:
+def create_engine(name: str, settings: SpeechSettings | None = None) -> SpeechEngine:
     """A new engine; its weights are loaded when it first speaks.
 
     Raises:
-        EngineError: no engine has that name, or a registered one cannot be imported.
+        EngineError: no engine has that name, its section of the settings is missing, or it cannot be imported.
     """
+    settings = settings or SpeechSettings(engine=name)
     if name in _BUILT_IN:
-        return _BUILT_IN[name]()
+        return _BUILT_IN[name](settings)
     for point in _announced():
         if point.name == name:
-            return _load(point)
+            return _load(point)(settings)
     raise EngineError(f"no speech engine is named {name!r}; set speech.engine to one of {', '.join(engine_names())}")
 
 
@@ -51,7 +77,7 @@ def _announced() -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=ENTRY_POINT_GROUP))
 
 
-def _load(point: EntryPoint) -> SpeechEngine:
+def _load(point: EntryPoint) -> EngineFactory:
     try:
         factory: EngineFactory = point.load()
     except (ImportError, AttributeError) as error:
@@ -59,4 +85,4 @@ def _load(point: EntryPoint) -> SpeechEngine:
             f"speech engine {point.name!r} is registered as {point.value} and cannot be imported ({error}); "
             "install or repair that package"
         ) from error
-    return factory()
+    return factory

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
@@ -14,18 +15,28 @@ from data_schemas.tasks import Language, Part, Role, Track
 from data_schemas.utterance import SpeechRequest
 from generators.scenes.hesitation import HesitationSettings, breaks_off, pieces_of, utterance_ids
 from generators.speech.engine import Control, EngineError, SpeechEngine
+from generators.speech.expression.draw import draw_expression
 from generators.speech.normalise import normalise
-from generators.speech.settings import MIN_SPEED, SpeechSettings
+from generators.speech.responses import reply_step
+from generators.speech.settings import MAX_SPEED, MIN_SPEED, SpeechSettings
+from generators.speech.sounds.placing import spoken_with_sounds
+from generators.speech.voices.registry import voice_digest
 
 #: What a piece ends with in the middle of a sentence, where an engine speaks it other than the end of one.
 _GOES_ON: Mapping[Language, str] = {Language.ZH: "，", Language.EN: ","}
 #: Engines that fall lower at a comma than at nothing; see `unfinished`.
 _NO_COMMA = frozenset({("kokoro", Language.EN)})
+_REPLY = ".reply"
+_SPEED_DECIMALS = 4
+_LOUDNESS_DECIMALS = 2
 _MARKS = " ,;:，；：、…—-"
 
 _SEED_STAGE = "speech"
 _UNSEEDED = 0
 _NEUTRAL = EmotionStep(emotion=Emotion.NEUTRAL, intensity=0)
+#: An engine without randomness is asked for the same words at another pace, try by try (CHOICE: small enough not to be
+#: noticed, large enough that Kokoro times its sounds anew).
+_TEMPO_OF_TRY = (1.0, 0.94, 1.06, 0.9, 1.1)
 
 
 class PlannedUtterance(Record):
@@ -37,6 +48,8 @@ class PlannedUtterance(Record):
     speaker: str
     text: str
     request: SpeechRequest
+    #: which try this is, from 1
+    tries: int = 1
 
 
 def utterance_requests(
@@ -49,7 +62,8 @@ def utterance_requests(
 ) -> tuple[PlannedUtterance, ...]:
     """All utterances of an item, in script order.
 
-    Track 1: the user's words, ``<plan.id>/<turn>``. Track 2: every line, ``<plan.id>/<line>``, and a line
+    Track 1: the user's words, ``<plan.id>/<turn>``, and after them, where replies are voiced, the assistant's,
+    ``<plan.id>/<turn>.reply``. Track 2: every line, ``<plan.id>/<line>``, and a line
     with ``[break]`` in pieces, ``<plan.id>/<line>.<piece>``; all count from 1. A control the engine
     lacks is left at its default, so that the same words by the same voice are one entry of the store.
 
@@ -58,10 +72,11 @@ def utterance_requests(
     """
     maker = _Maker(plan, script, settings, engine, seed)
     if script.task.track is Track.EMOTION:
-        return tuple(
+        turns = tuple(
             maker.planned(f"{plan.id}/{number}", plan.user, Role.USER, None, turn.text, turn.step)
             for number, turn in enumerate(script.turns, start=1)
         )
+        return (*turns, *_replies(plan, script, maker)) if settings.responses == "voiced" else turns
     planned = []
     for number, line in enumerate(script.lines, start=1):
         pieces = pieces_of(plan.id, number, line, script.language, hesitation, seed)
@@ -74,6 +89,40 @@ def utterance_requests(
     return tuple(planned)
 
 
+def is_reply(planned_id: str) -> bool:
+    """Whether an utterance of Track 1 is the assistant's.
+
+    >>> is_reply("zh-empathy-3-dev-0001/2.reply"), is_reply("zh-empathy-3-dev-0001/2")
+    (True, False)
+    """
+    return planned_id.endswith(_REPLY)
+
+
+def another_try(first: PlannedUtterance, tries: int, engine: SpeechEngine, seed: int) -> PlannedUtterance | None:
+    """The same words once more, so that other samples come out; ``tries`` counts from 2, ``first`` is the first try.
+
+    An engine with `Control.SEED` gets another seed, one with `Control.SPEED` another pace. None: nothing of it can be
+    changed any more.
+    """
+    request = first.request
+    if Control.SEED in engine.controls:
+        changed = request.model_copy(update={"seed": named_seed(seed, first.id, f"{_SEED_STAGE}-{tries}")})
+    elif Control.SPEED in engine.controls and tries <= len(_TEMPO_OF_TRY):
+        speed = min(max(request.speed * _TEMPO_OF_TRY[tries - 1], MIN_SPEED), MAX_SPEED)
+        changed = request.model_copy(update={"speed": round(speed, _SPEED_DECIMALS)})
+    else:
+        return None
+    return first.model_copy(update={"request": changed, "tries": tries})
+
+
+def _replies(plan: DialoguePlan, script: Script, maker: _Maker) -> Iterator[PlannedUtterance]:
+    for number, turn in enumerate(script.turns, start=1):
+        step = reply_step(script.task, turn.step, script.language)
+        yield maker.planned(
+            f"{plan.id}/{number}{_REPLY}", plan.assistant, Role.ASSISTANT, None, turn.response_text, step
+        )
+
+
 class _Maker:
     """What is the same for all utterances of one item."""
 
@@ -81,6 +130,7 @@ class _Maker:
         self, plan: DialoguePlan, script: Script, settings: SpeechSettings, engine: SpeechEngine, seed: int
     ) -> None:
         self._plan, self._script, self._settings, self._engine, self._seed = plan, script, settings, engine, seed
+        self._digests = {voice.id: voice_digest(voice) for voice in engine.voices()}
 
     def planned(
         self,
@@ -108,16 +158,24 @@ class _Maker:
         settings, controls = self._settings, self._engine.controls
         if settings.speed != 1.0 and Control.SPEED not in controls:
             raise EngineError(f"engine {self._engine.name} cannot change its speed; remove speech.speed")
-        told = step if Control.EMOTION in controls else _NEUTRAL
+        able = Control.EMOTION in controls
+        told = step if able else _NEUTRAL
         language: Language = self._script.language
-        spoken = normalise(text, language)
+        duplex = self._script.task.track is Track.DUPLEX  # its segments may not fall apart, see `pieces_to_speak`
+        realise = settings.sounds == "auto" and not duplex
+        spoken, sounds, _ = spoken_with_sounds(
+            text, language, self._engine.tags, partial(normalise, language=language), realise
+        )
         if not spoken:
             raise EngineError(
                 f"{utterance_id} (script {self._script.script_id}): nothing in {text!r} can be spoken; write words"
             )
         if goes_on:
             spoken = unfinished(spoken, language, self._engine.name)
-        duplex = self._script.task.track is Track.DUPLEX
+        expression = None
+        if not (duplex or able) and settings.expression == "prosody":
+            expression = draw_expression(step.emotion, step.intensity, language, self._seed, utterance_id)
+        louder_db = 0.0 if expression is None else expression.energy_db
         return SpeechRequest(
             engine=self._engine.name,
             weights_sha256=self._engine.weights_sha256,
@@ -128,7 +186,10 @@ class _Maker:
             intensity=told.intensity,
             speed=self._speed(slows=goes_on),
             seed=named_seed(self._seed, utterance_id, _SEED_STAGE) if Control.SEED in controls else _UNSEEDED,
-            loudness_lufs=settings.loudness_lufs,
+            voice_sha256=self._digests.get(speaker.voice),
+            expression=expression,
+            sounds=sounds,
+            loudness_lufs=round(settings.loudness_lufs + louder_db, _LOUDNESS_DECIMALS),
             edge_silence_ms=settings.edge_silence_ms,
             max_inner_silence_ms=settings.max_inner_silence_ms if duplex else None,
         )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from pydantic import Field
 
 from data_schemas.base import Record
 from generators.speech.casting import CastingSettings
+from generators.speech.cosyvoice.settings import CosyVoiceSettings
+from generators.speech.servers.settings import SpeechServerSettings
 
 #: EBU R 128: programme loudness.
 DEFAULT_LUFS = -23.0
@@ -31,5 +35,23 @@ class SpeechSettings(Record):
     #: speaking rate before a hesitation relative to ``speed``, where the engine can. CHOICE: 1.0, since 0.9 lengthens
     #: Kokoro's last syllable by 15 to 30 ms but lowers its pitch more, see `generators.speech.requests.unfinished`
     hesitation_speed: float = Field(default=1.0, ge=MIN_SPEED, le=1.0)
+    #: voices of one's own: a registry file, see docs/voices.md; relative to the directory humdial runs in
+    voices: str | None = None
+    #: kokoro: the pinned mixtures of its voices too, see docs/voices.md
+    kokoro_mixes: bool = False
+    #: how engines without emotion of their own come to it: ``prosody`` changes pitch, tempo and energy afterwards
+    expression: Literal["prosody", "off"] = "prosody"
+    #: ``auto``: for vocal tags that the engine cannot voice, sounds of the project's own, where it has one
+    sounds: Literal["auto", "off"] = "auto"
+    #: Track 1: ``voiced`` speaks the assistant's replies too
+    responses: Literal["text", "voiced"] = "text"
+    #: how often an utterance is spoken at most until the judges hear its text
+    tries: int = Field(default=3, ge=1, le=10)
+    #: engine ``cosyvoice``
+    cosyvoice: CosyVoiceSettings | None = None
+    #: engines ``cosyvoice-http`` and ``openai-speech``
+    server: SpeechServerSettings | None = None
+    #: what an engine of another package is configured with; handed to it unseen
+    options: dict[str, Any] = Field(default_factory=dict)
     #: which voices are users and assistants of which split
     casting: CastingSettings = CastingSettings()

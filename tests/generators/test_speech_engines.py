@@ -2,20 +2,24 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data_schemas.models import model_entry
+from data_schemas.speakers import MixPart, ReferenceClip, Voice
 from data_schemas.tasks import Language
 from data_schemas.utterance import SpeechRequest
-from generators.speech import registry
+from generators.speech import kokoro, registry
 from generators.speech.engine import Control, EngineError, SpeechEngine
 from generators.speech.espeak import EspeakEngine
 from generators.speech.finish import finish, speech_spans
 from generators.speech.kokoro import KokoroEngine
 from generators.speech.phonemes import aspirated, english_phonemes, mandarin_phonemes
 from generators.speech.registry import create_engine, engine_names
+from generators.speech.settings import SpeechSettings
+from generators.speech.voices.kokoro_mixes import pinned_mixes
 
 TEXTS = {Language.ZH: "今天天气很好，我们去公园吧。", Language.EN: "The weather is lovely, so let's go to the park."}
 
@@ -151,6 +155,109 @@ def test_kokoro_refuses_wrong_voices_and_speeds() -> None:
         engine.synthesise(request(engine, "af_heart", Language.ZH))
     with pytest.raises(EngineError, match=r"0\.5 to 2\.0"):
         engine.synthesise(request(engine, "zf_xiaobei", Language.ZH).model_copy(update={"speed": 3.0}))
+
+
+# --- mixtures of Kokoro's voices, without weights
+
+
+def mixed(name: str, language: Language = Language.ZH, **shares: float) -> Voice:
+    return Voice(
+        id=name,
+        engine="kokoro",
+        language=language,
+        gender="male",
+        license="Apache-2.0",
+        mix=tuple(MixPart(voice=voice, weight=weight) for voice, weight in shares.items()),
+    )
+
+
+def test_kokoro_lists_its_mixtures_after_its_own_voices() -> None:
+    alone = KokoroEngine().voices()
+    with_mixture = KokoroEngine(mixtures=[mixed("半云", zm_yunxi=0.5, zm_yunxia=0.5)]).voices()
+    assert with_mixture[:-1] == alone and with_mixture[-1].id == "半云"
+
+
+def test_the_pinned_mixtures_are_two_base_voices_each_of_one_language_and_gender() -> None:
+    base = {voice.id: voice for voice in KokoroEngine().voices()}
+    pinned = pinned_mixes()
+    assert len({frozenset(part.voice for part in one.mix) for one in pinned}) == len(pinned) > 0
+    for one in pinned:
+        parts = [base[part.voice] for part in one.mix]
+        assert len(parts) == 2
+        assert {(part.language, part.gender, part.license) for part in parts} == {
+            (one.language, one.gender, one.license)
+        }
+        assert len({part.id[:2] for part in parts}) == 1  # one accent
+    assert KokoroEngine(mixtures=pinned).voices()[len(base) :] == pinned
+
+
+def test_a_registry_brings_mixtures_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "voices.yaml"
+    mix = "[{voice: zm_yunxi, weight: 0.7}, {voice: zm_yunyang, weight: 0.3}]"
+    path.write_text(
+        f"voices: [{{id: 云, engine: kokoro, language: zh, gender: male, age: middle, license: MIT, mix: {mix}}}]",
+        encoding="utf-8",
+    )
+    engine = create_engine("kokoro", SpeechSettings(engine="kokoro", voices=str(path)))
+    assert engine.voices()[-1].mix[0] == MixPart(voice="zm_yunxi", weight=0.7)
+
+
+@pytest.mark.parametrize(
+    ("voice", "problem"),
+    [
+        (mixed("zm_yunxi", zm_yunxi=0.5, zm_yunxia=0.5), r"kokoro has a voice zm_yunxi already; give the mixture"),
+        (mixed("新", zm_yunxi=0.5, am_adam=0.5), r"voice 新: mix: kokoro has no zh voice 'am_adam'; it has zf_xiaobei"),
+        (mixed("新", zm_yunxi=0.5, af_heart=0.5), r"voice 新: mix: kokoro has no zh voice 'af_heart'"),
+        (mixed("新"), r"kokoro cannot imitate voice 新; list under mix"),
+    ],
+)
+def test_what_kokoro_cannot_mix_is_refused(voice: Voice, problem: str) -> None:
+    with pytest.raises(EngineError, match=problem):
+        KokoroEngine(mixtures=[voice])
+
+
+def test_kokoro_does_not_clone() -> None:
+    clip = ReferenceClip(file="我.wav", text="你好", sha256="0" * 64)
+    with pytest.raises(EngineError, match="cannot imitate voice 我"):
+        KokoroEngine(mixtures=[mixed("我").model_copy(update={"clips": (clip,)})])
+
+
+def test_a_mixture_is_the_weighted_mean_of_its_styles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    styles = {name: rng.normal(size=(510, 1, 256)).astype(np.float32) for name in ("zm_yunxi", "zm_yunxia")}
+    for name, style in styles.items():
+        style.tofile(tmp_path / f"{name}.bin")
+    monkeypatch.setattr(kokoro, "verified_path", lambda model, file: tmp_path / file)
+    forwards = mixed("a", zm_yunxi=0.7, zm_yunxia=0.3)
+    backwards = mixed("b", zm_yunxia=0.3, zm_yunxi=0.7)
+    engine = KokoroEngine(mixtures=[forwards, backwards])
+    style = engine._style(request(engine, "a", Language.ZH))
+    assert style.dtype == np.float32 and style.shape == (510, 1, 256)
+    np.testing.assert_allclose(style, 0.7 * styles["zm_yunxi"] + 0.3 * styles["zm_yunxia"], atol=1e-6)
+    assert style.tobytes() == engine._style(request(engine, "b", Language.ZH)).tobytes()
+    own = engine._style(request(engine, "zm_yunxi", Language.ZH))
+    assert own.tobytes() == styles["zm_yunxi"].tobytes()
+
+
+@pytest.mark.parametrize(("heavier", "accent"), [("bf_emma", "en-gb"), ("af_heart", "en-us")])
+def test_a_mixture_speaks_with_the_accent_it_has_most_of(
+    heavier: str, accent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lighter = "af_heart" if heavier == "bf_emma" else "bf_emma"
+    engine = KokoroEngine(mixtures=[mixed("between", Language.EN, **{lighter: 0.4, heavier: 0.6})])
+    asked: list[str] = []
+
+    class Tokenizer:
+        def phonemize(self, text: str, lang: str) -> str:
+            asked.append(lang)
+            return "həlˈoʊ"
+
+    class Model:
+        tokenizer = Tokenizer()
+
+    monkeypatch.setitem(engine.__dict__, "_model", Model())  # what the phonemiser is asked, without its weights
+    engine.phonemes(request(engine, "between", Language.EN))
+    assert set(asked) == {accent}
 
 
 # --- phonemes

@@ -15,8 +15,9 @@ from data_schemas.utterance import SpeechRequest
 from generators.scenes.hesitation import HesitationSettings
 from generators.speech.engine import Control, EngineError, RawSpeech
 from generators.speech.espeak import EspeakEngine
+from generators.speech.expression.draw import draw_expression
 from generators.speech.finish import FINISH_VERSION
-from generators.speech.requests import PlannedUtterance, utterance_requests
+from generators.speech.requests import PlannedUtterance, another_try, is_reply, utterance_requests
 from generators.speech.settings import SpeechSettings
 from generators.speech.speak import audio_recipe, load_samples, speak
 from generators.store import Store, key_of
@@ -95,6 +96,83 @@ def test_an_engine_with_emotion_and_seed_gets_both() -> None:
     utterances = planned(emotion_script(), EmotionalEngine())
     assert (utterances[0].request.emotion, utterances[0].request.intensity) == (Emotion.ANGER, 3)
     assert utterances[1].request.seed == named_seed(SEED, "p1/2", "speech")
+
+
+def test_an_engine_without_emotion_gets_the_prosody_step_and_its_loudness() -> None:
+    utterances = planned(emotion_script())
+    angry, surprised, calm = (one.request.expression for one in utterances)
+    assert angry == draw_expression(Emotion.ANGER, 3, Language.ZH, SEED, "p1/1")
+    assert surprised == draw_expression(Emotion.SURPRISE, 2, Language.ZH, SEED, "p1/2")
+    assert calm == draw_expression(Emotion.NEUTRAL, 0, Language.ZH, SEED, "p1/3")
+    for one in utterances:
+        assert one.request.expression is not None
+        wanted = SETTINGS.loudness_lufs + one.request.expression.energy_db
+        assert one.request.loudness_lufs == pytest.approx(wanted, abs=0.01)
+    assert utterances[0].request.loudness_lufs > SETTINGS.loudness_lufs + 1.0
+    for others in (planned(emotion_script(), EmotionalEngine()), planned(emotion_script(), expression="off")):
+        assert [one.request.expression for one in others] == [None] * 3
+        assert {one.request.loudness_lufs for one in others} == {SETTINGS.loudness_lufs}
+
+
+def test_full_duplex_lines_are_spoken_as_the_engine_speaks() -> None:
+    for language in Language:
+        for one in planned(make_script(Task.FOLLOW_UP, language)):
+            assert one.request.expression is None and one.request.loudness_lufs == SETTINGS.loudness_lufs
+
+
+def test_vocal_tags_become_sounds_or_are_left_out() -> None:
+    (sound,) = planned(emotion_script())[0].request.sounds
+    assert (sound.tag, sound.after) == ("[sigh]", len("我等了他两个小时，气死我了！"))
+    assert planned(emotion_script(), sounds="off")[0].request.sounds == ()
+
+
+def test_replies_are_voiced_by_the_assistant_where_asked() -> None:
+    script = emotion_script()
+    plan = make_plan(script)
+    utterances = planned(script, responses="voiced")
+    turns, replies = utterances[:3], utterances[3:]
+    assert turns == planned(script)
+    assert [one.id for one in replies] == ["p1/1.reply", "p1/2.reply", "p1/3.reply"]
+    assert [is_reply(one.id) for one in utterances] == [False] * 3 + [True] * 3
+    assert {(one.role, one.speaker, one.request.voice) for one in replies} == {
+        (Role.ASSISTANT, plan.assistant.id, plan.assistant.voice)
+    }
+    assert {one.text for one in replies} == {"先生气，后惊讶。"}
+
+
+class SeededEngine(EspeakEngine):
+    controls = frozenset({Control.SEED})
+
+
+class FixedEngine(EspeakEngine):
+    controls: frozenset[Control] = frozenset()
+
+
+def test_another_try_has_another_seed_where_the_engine_has_one() -> None:
+    engine = SeededEngine()
+    first = planned(emotion_script(), engine)[0]
+    tries = [another_try(first, number, engine, SEED) for number in (2, 3, 4)]
+    seeds = {first.request.seed, *(one.request.seed for one in tries if one)}
+    assert len(seeds) == 4 and {one.request.speed for one in tries if one} == {1.0}
+    assert [one.tries for one in tries if one] == [2, 3, 4]
+    assert another_try(first, 2, engine, SEED) == tries[0]
+
+
+def test_another_try_has_another_tempo_where_the_engine_has_no_seed() -> None:
+    engine = EspeakEngine()
+    first = planned(emotion_script(), engine)[0]
+    tries = [another_try(first, number, engine, SEED) for number in (2, 3, 4, 5)]
+    speeds = [one.request.speed for one in tries if one]
+    assert len({1.0, *speeds}) == 5 and all(0.85 < speed < 1.15 for speed in speeds)
+    assert another_try(first, 6, engine, SEED) is None
+    slow = planned(emotion_script(), engine, speed=0.5)[0]
+    again = another_try(slow, 2, engine, SEED)
+    assert again is not None and again.request.speed == 0.5
+
+
+def test_an_engine_without_either_says_nothing_else_the_next_time() -> None:
+    engine = FixedEngine()
+    assert another_try(planned(emotion_script(), engine)[0], 2, engine, SEED) is None
 
 
 def test_track2_speaks_every_line_and_splits_at_breaks() -> None:

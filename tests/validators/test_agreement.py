@@ -10,8 +10,11 @@ from typing import Any
 import polars
 import pytest
 
+from data_schemas.base import write_jsonl
 from data_schemas.finding import Finding
-from data_schemas.layouts.registry import detect_layouts
+from data_schemas.layouts.registry import detect_layouts, layout
+from flows.catalog import catalog_frame
+from tests.support.voiced_release import make_voiced_release
 from tests.validators.told_release import make_told_release, rows_of, write_rows
 from validators.agreement import judge_agreement
 
@@ -172,3 +175,61 @@ def test_a_missing_script(root: Path) -> None:
 def test_a_catalog_that_cannot_be_read(root: Path, damage: Callable[[Path], object]) -> None:
     damage(root / "catalog.parquet")
     assert said(root) == [("SET.CATALOG_AGREES", "catalog.parquet")]
+
+
+# ---- voiced replies
+
+
+@pytest.fixture
+def voiced_root(tmp_path: Path) -> Path:
+    items = make_voiced_release(tmp_path / "回")
+    catalog_frame((item, layout("track1-seed")) for item in items).write_parquet(tmp_path / "回" / "catalog.parquet")
+    write_jsonl(tmp_path / "回" / "scripts.jsonl", [item.script for item in items])
+    return tmp_path / "回"
+
+
+def test_voiced_replies_agree(voiced_root: Path) -> None:
+    assert judged(voiced_root) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda row: row["turns"][1].pop("response_audio"), "number of voiced replies is 2"),
+        (set_in(("turns", 1, "response_text"), "不是这句话。"), "turn 2: response_text"),
+        (set_in(("turns", 1, "response_speaker"), "S0001"), "reply 2: response_speaker"),
+        (set_in(("turns", 1, "response_duration"), 9.0), "reply 2: response_duration"),
+        (set_in(("turns", 1, "response_audio"), "task2_model/other.wav"), "reply 2: file"),
+    ],
+)
+def test_a_changed_reply_is_found_alone(
+    voiced_root: Path, change: Callable[[dict[str, Any]], None], place: str
+) -> None:
+    rows = rows_of(voiced_root / ZH)
+    changed = next(row for row in rows if "response_audio" in row["turns"][0])
+    change(changed)
+    write_rows(voiced_root / ZH, rows)
+    (finding,) = judged(voiced_root)
+    assert (finding.code, finding.item) == ("SET.CATALOG_AGREES", changed["dialogue_id"])
+    assert finding.message.startswith(place)
+
+
+def test_a_reply_only_the_catalog_has(voiced_root: Path) -> None:
+    rows = rows_of(voiced_root / EN)
+    for turn in rows[0]["turns"]:
+        for key in ("response_audio", "response_speaker", "response_duration"):
+            del turn[key]
+    write_rows(voiced_root / EN, rows)
+    (finding,) = judged(voiced_root)
+    assert finding.message.startswith("number of voiced replies is 0, catalog.parquet says 3")
+
+
+def test_what_a_reply_says_is_compared_with_its_script(voiced_root: Path) -> None:
+    frame = polars.read_parquet(voiced_root / "catalog.parquet")
+    reply = (polars.col("role") == "assistant") & (polars.col("turn_id") == 2) & (polars.col("language") == "zh")
+    frame = frame.with_columns(polars.when(reply).then(polars.lit("换了一句。")).otherwise("text").alias("text"))
+    frame.write_parquet(voiced_root / "catalog.parquet")
+    messages = [finding.message for finding in judged(voiced_root)]
+    assert sum("the voiced reply '换了一句。' is not that of script" in message for message in messages) == 1
+    assert sum("reply 2: text" in message for message in messages) == 1
+    assert len(messages) == 2

@@ -13,6 +13,7 @@ from data_schemas.layouts.registry import detect_layouts
 from data_schemas.tasks import SUB_TASKS, Language, Role, Task, Track
 from tests.support.duplex_release import write_duplex_release
 from tests.support.spoken_release import make_release
+from tests.support.voiced_release import make_voiced_release
 from validators.clips import Clip, clips_of
 
 RATE = 16_000
@@ -81,6 +82,42 @@ def test_words_speakers_and_labels_come_from_the_row(items: tuple[tuple[FoundIte
             )
             assistant = [clip for clip in own.values() if clip.role is Role.ASSISTANT]
             assert {clip.speaker for clip in assistant} == {found.row["speakers"]["assistant"]}  # type: ignore[index]
+
+
+def test_a_voiced_reply_is_a_clip_of_the_assistant(tmp_path: Path) -> None:
+    make_voiced_release(tmp_path / "set")
+    (layout,) = detect_layouts(tmp_path / "set")
+    for found in layout.read(tmp_path / "set"):
+        own = {clip.name: clip for clip in clips(found, tmp_path / "set")}
+        turns = found.row["turns"]
+        assert isinstance(turns, list)
+        voiced = "response_audio" in turns[0]
+        assert len(own) == len(turns) * (2 if voiced else 1)
+        assert len({clip.id for clip in own.values()}) == len(own)
+        for number, turn in enumerate(turns if voiced else (), start=1):
+            reply, said = own[f"response_{number}"], own[f"turn_{number}"]
+            assert (reply.role, reply.text, reply.speaker) == (
+                Role.ASSISTANT,
+                turn["response_text"],
+                turn["response_speaker"],
+            )
+            assert (reply.emotion, reply.intensity) == (None, None), "a tone is no label"
+            assert said.role is Role.USER and said.speaker != reply.speaker
+            assert reply.seconds == pytest.approx(turn["response_duration"])
+            assert (reply.language, reply.split) == (said.language, said.split)
+
+
+def test_a_reply_of_others_has_no_speaker_and_without_words_is_no_clip(
+    items: tuple[tuple[FoundItem, Path], ...],
+) -> None:
+    dialogue = next(found for found, _ in items if found.track is Track.EMOTION)
+    dialogue = dialogue.model_copy(update={"files": {"response_1": "a_1_response.wav"}})
+    sound = {"response_1": np.full(160, 0.1, dtype=np.float32)}
+    row = {"turns": [{"text": "嗯", "emotion": "sad", "response_text": "好。"}]}
+    (clip,) = clips_of(dialogue.model_copy(update={"row": row}), sound, RATE)
+    assert (clip.name, clip.speaker, clip.text) == ("response_1", None, "好。")
+    del row["turns"][0]["response_text"]
+    assert clips_of(dialogue.model_copy(update={"row": row}), sound, RATE) == ()
 
 
 def test_third_parties_are_not_the_user(items: tuple[tuple[FoundItem, Path], ...]) -> None:

@@ -219,6 +219,11 @@ def test_a_mean_outside_its_band(changes: dict[str, Any]) -> None:
     assert of_many(10, **changes) == set()  # too few for a mean
 
 
+def test_what_emotion_adds_to_the_loudness_is_no_error() -> None:
+    assert of_many(30, loudness_lufs=-26.0, target_lufs=-26.0) == set()
+    assert of_many(30, loudness_lufs=-23.0, target_lufs=-26.0) == {"CATALOG.MEAN"}
+
+
 def test_mean_loudness_without_a_target_has_the_band_of_single_utterances() -> None:
     expected = CatalogExpectations(items_per_cell={CELL_EN: 30})
     assert codes(many(30, loudness_lufs=-26.0), expected) == set()

@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
+from data_schemas.audio import write_wav
+from data_schemas.layouts.registry import detect_layouts
+from tests.validators.conftest import said
 from validators.codes import CODES
+from validators.dataset import judge_dataset
+from validators.thresholds import Thresholds
 
 ZH = ("track1/train/zh/task2_3.jsonl", "task2_3_zh_0001_0001")
 EN = ("track1/train/en/task3_3.jsonl", "task3_3_en_0006_0001")
@@ -108,6 +113,89 @@ def test_missing_audio(bench: Any) -> None:
     (finding,) = bench.judge(ZH[1])
     assert finding.code == "T1.AUDIO_MISSING"
     assert finding.file == "track1/train/zh/task2_3/task2_3_zh_0001_0001_2.wav"
+
+
+def voice_replies(bench: Any, turns: int = 3, name: str = "task2_3_model/{}_{}_response.wav") -> list[str]:
+    """Speech-like replies to the first turns of the zh dialogue; returns their paths."""
+    paths = [name.format(ZH[1], number) for number in range(1, turns + 1)]
+
+    def change(row: dict[str, Any]) -> None:
+        for turn, path in zip(row["turns"], paths, strict=False):
+            turn["response_audio"] = path
+            write_wav(bench.root / "track1/train/zh" / path, said(turn["response_text"], "zh"))
+
+    bench.edit_row(ZH[0], change)
+    return [f"track1/train/zh/{path}" for path in paths]
+
+
+@pytest.mark.parametrize("name", ["task2_3_model/{}_{}_response.wav", "task2_model/turn_{1}_response.wav"])
+def test_voiced_replies_are_sound_in_our_folder_and_in_the_challenges(bench: Any, name: str) -> None:
+    voice_replies(bench, name=name)
+    assert bench.judge(ZH[1]) == []
+
+
+def test_a_turn_without_the_voiced_reply_that_others_have(bench: Any) -> None:
+    voice_replies(bench, turns=2)
+    (finding,) = bench.judge(ZH[1])
+    assert finding.code == "T1.AUDIO_MISSING"
+    assert finding.message.startswith("turn 3: no response_audio")
+
+
+def test_a_missing_reply_file(bench: Any) -> None:
+    second = voice_replies(bench)[1]
+    (bench.root / second).unlink()
+    (finding,) = bench.judge(ZH[1])
+    assert (finding.code, finding.file) == ("T1.AUDIO_MISSING", second)
+
+
+def test_swapped_replies(bench: Any) -> None:
+    voice_replies(bench)
+
+    def swap(row: dict[str, Any]) -> None:
+        first, second = row["turns"][:2]
+        first["response_audio"], second["response_audio"] = second["response_audio"], first["response_audio"]
+
+    bench.edit_row(ZH[0], swap)
+    assert [finding.code for finding in bench.judge(ZH[1])] == ["T1.AUDIO_NAME", "T1.AUDIO_NAME"]
+
+
+def test_a_reply_outside_the_root(bench: Any) -> None:
+    voice_replies(bench)
+    bench.edit_row(ZH[0], turn(1, response_audio="../../../../../etc/x_1_response.wav"))
+    (finding,) = bench.judge(ZH[1])
+    assert (finding.code, "leaves" in finding.message) == ("T1.AUDIO_NAME", True)
+
+
+@pytest.mark.parametrize(
+    ("code", "change"),
+    [
+        ("AUDIO.SILENT", lambda samples: samples * 0.0),
+        ("AUDIO.LOUDNESS", lambda samples: samples * 0.01),
+        ("AUDIO.DURATION", lambda samples: samples[:80]),
+    ],
+)
+def test_the_sound_of_a_reply_is_judged(bench: Any, code: str, change: Callable[[Any], Any]) -> None:
+    second = voice_replies(bench)[1]
+    bench.edit_audio(second, change)
+    findings = bench.judge(ZH[1])
+    assert code in {finding.code for finding in findings}
+    assert {finding.file for finding in findings} == {second}
+
+
+def test_a_reply_at_another_rate(bench: Any) -> None:
+    second = voice_replies(bench)[1]
+    write_wav(bench.root / second, said("替别人挨骂，心里肯定憋屈。", "zh"), 24_000)
+    (finding,) = bench.judge(ZH[1])
+    assert (finding.code, finding.file) == ("AUDIO.RATE", second)
+
+
+def test_reply_files_are_the_items_own_and_others_are_stray(bench: Any) -> None:
+    second = voice_replies(bench)[1]
+    layouts = detect_layouts(bench.root)
+    assert [one.code for one in judge_dataset(bench.root, layouts, Thresholds())] == []
+    (bench.root / second).rename(bench.root / second.replace("_2_response", "_9_response"))
+    stray = [one for one in judge_dataset(bench.root, layouts, Thresholds()) if one.code == "SET.STRAY_FILE"]
+    assert [one.item for one in stray] == [second.replace("_2_response", "_9_response")]
 
 
 def test_every_track1_code_is_planted() -> None:

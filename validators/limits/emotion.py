@@ -99,6 +99,10 @@ Recovery of the labels (average recall; 95 % interval over speakers; chance 14 %
 | Kokoro, emotion by rule | 127, 15 | 81.7 % (76 to 88) | 77.7 % (70 to 85) |
 | espeak, emotion by rule | 125, 20 | 76.3 % (69 to 83) | 77.8 % (72 to 84) |
 
+With the prosody step (docs/expressive-speech.md; 32 Kokoro voices, three sentences, each in seven manners at
+intensities 1 to 3) EMOTION.DIRECTION blames 0 of 576 emotional utterances, and average recall is 96.1 % (eGeMAPS) and
+76.8 % (prosody alone).
+
 espeak as released lies above chance although no voice carries emotion: most neutral turns are questions, and espeak
 raises its voice at question and exclamation marks. A figure means something against that of plain speech of the same
 words, not against 14 % alone.

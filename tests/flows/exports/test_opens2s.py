@@ -17,6 +17,7 @@ from data_schemas.tasks import Language
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from flows.exports.opens2s import MIN_SAMPLES, TOO_SHORT, OpenS2SExporter
 from tests.support.spoken_release import make_release
+from tests.support.voiced_release import make_voiced_release
 
 KEYS = ["text", "audio", "speech_units", "spk_emb"]
 DIALOGUES = 4  # 3 and 5 turns in two languages
@@ -107,6 +108,25 @@ def test_the_real_library_reads_it_as_opens2s_does(
 def test_chinese_is_visible_and_nothing_else_lies_there(exported: Path) -> None:
     assert "生气" in (exported / "dev_zh.jsonl").read_text(encoding="utf-8")
     assert sorted(path.name for path in exported.iterdir()) == ["dev_en.jsonl", "dev_zh.jsonl", "wav"]
+
+
+def test_voiced_replies_go_along_for_the_tokenizer(tmp_path: Path) -> None:
+    make_voiced_release(tmp_path / "release")
+    target, count = export(tmp_path / "release", tmp_path / "out")
+    assert count == ExportCount(items=3, entries=3)
+    listed = rows(target / "replies.jsonl")
+    assert len({reply["audio"] for reply in listed}) == len(listed) == 6
+    for reply in listed:
+        message = rows(target / reply["manifest"])[reply["row"]]["messages"][reply["message"]]
+        (content,) = message["content"]
+        assert message["role"] == "assistant"
+        assert content["audio"] == content["speech_units"] == ""
+        home = tmp_path / "release/track1/dev" / reply["manifest"].removeprefix("dev_").removesuffix(".jsonl")
+        (voiced,) = [row["turns"] for row in rows(home / "task2.jsonl") if "response_audio" in row["turns"][0]]
+        turn = voiced[(reply["message"] - 1) // 2]
+        assert content["text"] == turn["response_text"]
+        assert (target / reply["audio"]).read_bytes() == (home / turn["response_audio"]).read_bytes()
+    assert {path.name for path in (target / "reply").iterdir()} == {Path(reply["audio"]).name for reply in listed}
 
 
 def test_two_exports_are_the_same_bytes(release: Path, exported: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from data_schemas.tasks import Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from flows.exports.osum_echat import OsumEchat
 from tests.support.spoken_release import make_release
+from tests.support.voiced_release import make_voiced_release
 
 
 def read_shards(folder: Path, name: str = "shards_list.txt") -> Iterator[dict[str, object]]:
@@ -205,3 +206,30 @@ def test_foreign_rows_get_one_sentence(release: Path, tmp_path: Path, changes: d
     with pytest.raises((ExportError, RecordError), match=words) as caught:
         export(root, tmp_path / "out")
     assert "\n" not in str(caught.value)
+
+
+def test_voiced_replies_go_along_and_extra_says_where(tmp_path: Path) -> None:
+    make_voiced_release(tmp_path / "release")
+    assert export(tmp_path / "release", tmp_path / "out").items == 3
+    source = {item.id: item for item in ReleaseSource(tmp_path / "release", frozenset({Track.EMOTION})).items()}
+    named: set[str] = set()
+    for row in rows(tmp_path / "out"):
+        item, extra = source[str(row["key"])], dict(row["extra"])  # type: ignore[call-overload]
+        turns = len(item.row["turns"])  # type: ignore[arg-type]
+        tokens = {name.replace("speech_token", "reply_wav") for name in extra if name.startswith("speech_token")}
+        voiced = {name for name in extra if name.startswith("reply_wav")}
+        assert voiced == (tokens if "response_1" in item.files else set())
+        for name in voiced:
+            number = int(name.removeprefix("reply_wav_")) if name != "reply_wav" else turns
+            reply = tmp_path / "release" / item.files[f"response_{number}"]
+            assert (tmp_path / "out" / extra[name]).read_bytes() == reply.read_bytes()
+            named.add(extra[name])
+    assert len(named) == 6
+    there = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out" / "reply").iterdir()}
+    assert there == named
+    for sample, row in zip(read_shards(tmp_path / "out"), rows(tmp_path / "out"), strict=True):
+        assert json.loads(sample["extra"]) == row["extra"]  # type: ignore[arg-type]
+
+
+def test_a_release_without_voiced_replies_has_no_reply_folder(exported: Path) -> None:
+    assert not (exported / "reply").exists()

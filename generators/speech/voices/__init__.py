@@ -1,0 +1,1 @@
+"""Voices: a registry of one's own, and mixtures of an engine's."""
