@@ -1,6 +1,7 @@
 """``make bench``: speed and memory in one run on one machine, written to ``docs/benchmarks.md``.
 
-``python -m benchmarks.run --only writer`` (or ``build``, ``scenes``, ``judges``) prints one part and writes no file.
+``python -m benchmarks.run --only writer`` (or ``build``, ``speech``, ``scenes``, ``judges``) prints one part and writes
+no file.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import build, judges, scenes, writer
+from benchmarks import build, judges, scenes, speech, writer
 
 DOCUMENT = Path("docs/benchmarks.md")
-PARTS = ("writer", "build", "scenes", "judges")
+PARTS = ("writer", "build", "speech", "scenes", "judges")
 PACKAGES = (
     "openai",
     "datasketch",
@@ -61,6 +62,8 @@ def main() -> None:
         sections.append(section("Writing scripts", writer.measure(), writer.READING))
     if "build" in parts:
         sections.append(section("Building", build.measure(arguments.engines, arguments.count), build.READING))
+    if "speech" in parts:
+        sections.append(section("Speech", speech.measure(), speech.READING))
     if "scenes" in parts:
         sections.append(section("Scenes", scenes.measure(), scenes.READING))
     if "judges" in parts:

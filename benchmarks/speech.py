@@ -1,0 +1,124 @@
+"""What a build adds to the speech engine's own time, and what the store saves: Kokoro on two workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from benchmarks.build import timed_build
+from data_schemas.tasks import Language, Split, Task
+from flows.config import load_config
+from flows.prepare import prepare, resolve
+from flows.progress import SilentReporter
+from generators.speech.engine import RawSpeech, SpeechEngine
+from generators.speech.expression.world import express
+from generators.speech.finish import finish
+from generators.speech.registry import create_engine
+from generators.speech.requests import PlannedUtterance, utterance_requests
+from generators.speech.sounds.join import pieces_to_speak, with_sounds
+
+ENGINE = "kokoro"
+WORKERS = 2
+READING = """\
+The same requests, each spoken once. *Bare loop*: two processes that do nothing but call the engine, models loaded within
+the time. *Finished*: the same, with the prosody step, resampling and loudness that every utterance needs after it. Then a
+whole build, start-up of Prefect and the gate included, with the judges that need no model; and the same build again with its
+speech in the store and all items composed and judged anew.
+"""
+
+
+def measure(count: int = 2) -> list[str]:
+    """Rows of the table; ``count``: items per quota cell."""
+    with tempfile.TemporaryDirectory(prefix="humdial-bench-") as name:
+        folder = Path(name)
+        config = _config(folder, count)
+        requests = _requests(config)
+        bare_s, speech_s = _loop(_spoken, requests)
+        whole_s, _ = _loop(_finished, requests)
+        first = timed_build(config, folder / "first.log")
+        shutil.rmtree(folder / "release")
+        shutil.rmtree(folder / "work" / "shards")
+        again = timed_build(config, folder / "again.log")
+    first_s, again_s = first.wall_seconds, again.wall_seconds
+    return [
+        f"| {ENGINE}, {WORKERS} processes | {len(requests)} utterances, {speech_s / 60:.1f} minutes of speech |",
+        f"| bare loop | {bare_s:.1f} s, real-time factor {bare_s / speech_s:.3f} |",
+        f"| bare loop, finished | {whole_s:.1f} s, {whole_s / bare_s:.3f} times the bare loop |",
+        f"| whole build, empty store | {first_s:.1f} s, {first_s / bare_s:.3f} times the bare loop, "
+        f"{first_s / whole_s:.3f} times the one that finishes |",
+        f"| the same, speech in the store | {again_s:.1f} s, {first_s / again_s:.1f} times faster |",
+    ]
+
+
+def _config(folder: Path, count: int) -> Path:
+    """Both languages, both tracks."""
+    languages = [language.value for language in Language]
+    tasks = ((Task.TRAJECTORY, [3, 4, 5]), (Task.REASONING, [3, 4, 5]), (Task.FOLLOW_UP, [1]), (Task.BACKCHANNEL, [1]))
+    raw = {
+        "name": "bench-speech",
+        "seed": 1,
+        "release": str(folder / "release"),
+        "work": str(folder / "work"),
+        "quotas": [
+            {"task": task.value, "languages": languages, "splits": [Split.TRAIN.value], "turns": turns, "count": count}
+            for task, turns in tasks
+        ],
+        "scripts": {"pack": ["quickstart"]},
+        "speech": {"engine": ENGINE},
+        "validation": {"skip": ["slow"]},
+        "execution": {"workers": WORKERS},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "bench.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return path
+
+
+def _requests(path: Path) -> list[PlannedUtterance]:
+    config = load_config(path)
+    prepared = prepare(config, path.parent, resolve(config), SilentReporter())
+    planned = [
+        one
+        for plan in prepared.plans
+        for one in utterance_requests(
+            plan, prepared.writer.write(plan), config.speech, config.scenes.hesitation, prepared.engine, config.seed
+        )
+    ]
+    return list({one.request.model_dump_json(): one for one in planned}.values())
+
+
+def _loop(job: Callable[[PlannedUtterance], float], requests: list[PlannedUtterance]) -> tuple[float, float]:
+    """Wall seconds of the whole loop, and seconds of speech."""
+    started = time.monotonic()
+    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
+        seconds = sum(pool.map(job, requests))
+    return time.monotonic() - started, seconds
+
+
+@cache
+def _engine() -> SpeechEngine:
+    return create_engine(ENGINE)
+
+
+def _raws(planned: PlannedUtterance) -> list[RawSpeech]:
+    return [_engine().synthesise(piece) for piece in pieces_to_speak(planned.request)]
+
+
+def _spoken(planned: PlannedUtterance) -> float:
+    return sum(len(raw.samples) / raw.sample_rate for raw in _raws(planned))
+
+
+def _finished(planned: PlannedUtterance) -> float:
+    raws, request = _raws(planned), planned.request
+    if request.expression is not None:
+        raws = [express(raw, request.expression, planned.id) for raw in raws]
+    finish(with_sounds(tuple(raws), request), request)
+    return sum(len(raw.samples) / raw.sample_rate for raw in raws)
