@@ -28,10 +28,10 @@ from generators.speech.sounds.join import pieces_to_speak, with_sounds
 ENGINE = "kokoro"
 WORKERS = 2
 READING = """\
-The same requests, each spoken once. *Bare loop*: two processes that do nothing but call the engine, models loaded within
-the time. *Finished*: the same, with the prosody step, resampling and loudness that every utterance needs after it. Then a
-whole build, start-up of Prefect and the gate included, with the judges that need no model; and the same build again with its
-speech in the store and all items composed and judged anew.
+The same requests, each spoken once. *Bare loop*: two processes that do nothing but call the engine, models loaded
+within the time. *Finished*: the same, with the prosody step, resampling and loudness that every utterance needs after
+it. Then a whole build, start-up of Prefect and the gate included, with the judges that need no model; and the same
+build again with its speech in the store and all items composed and judged anew.
 """
 
 
