@@ -31,7 +31,6 @@ from generators.speech.returned import Misspoken
 
 _VALIDATOR = "flows.make_shard/1"
 _SPEECH_FAILED = "BUILD.SPEECH_FAILED"
-_FIRST = 1
 
 Said = tuple[Utterance, ...]
 
@@ -88,10 +87,7 @@ class ShardMaker:
             return
         self.ledger.start(key)
         drafts = self._produce(key, [self._write(plan) for plan in plans])
-        for tries in range(_FIRST + 1, self.config.speech.tries + 1):
-            again = self._sent_back(key, drafts, tries)
-            if not again:
-                break
+        while again := self._sent_back(key, drafts):
             for stage in ("compose", "judge"):
                 self.reporter.expect(stage, len(again))
             produced = self._produce(key, list(again.values()))
@@ -131,23 +127,28 @@ class ShardMaker:
         )
         return replace(draft, planned=planned, first=planned, background=background)
 
-    def _sent_back(self, key: str, drafts: Sequence[Draft], tries: int) -> dict[int, Draft]:
+    def _sent_back(self, key: str, drafts: Sequence[Draft]) -> dict[int, Draft]:
         """Items of which utterances are to be spoken again, by place, with these utterances at their next try."""
-        engine, seed = self.prepared.engine, self.config.seed
         again: dict[int, Draft] = {}
         for place, draft in enumerate(drafts):
             if draft.failed or not draft.errors:
                 continue
             blamed = self._misspoken(key, draft)
-            changed = {one.id: another_try(one, tries, engine, seed) for one in draft.first if one.id in blamed}
-            if not changed or any(one is None for one in changed.values()):
-                continue
-            again[place] = replace(
-                draft,
-                planned=tuple(changed.get(one.id) or one for one in draft.planned),
-                sent_back={**blamed, **(draft.sent_back or {})},
-            )
+            pairs = [pair for pair in zip(draft.first, draft.planned, strict=True) if pair[0].id in blamed]
+            changed = {first.id: self._next_try(first, latest) for first, latest in pairs}
+            if changed and all(changed.values()):
+                again[place] = replace(
+                    draft,
+                    planned=tuple(changed.get(one.id) or one for one in draft.planned),
+                    sent_back={**blamed, **(draft.sent_back or {})},
+                )
         return again
+
+    def _next_try(self, first: PlannedUtterance, latest: PlannedUtterance) -> PlannedUtterance | None:
+        """None: the tries are used up, or the engine has nothing left to change."""
+        if latest.tries >= self.config.speech.tries:
+            return None
+        return another_try(first, latest.tries + 1, self.prepared.engine, self.config.seed)
 
     def _misspoken(self, key: str, draft: Draft) -> dict[str, tuple[str, ...]]:
         text = (self.ledger.item_dir(key, draft.plan.id) / jobs.ITEM_FILE).read_text(encoding="utf-8")
@@ -171,31 +172,24 @@ class ShardMaker:
         latest, firsts = [*draft.planned, *draft.background], (*draft.first, *draft.background)
         said: list[Utterance] = []
         sent_back = dict(draft.sent_back or {})
-        try:
-            for place, future in enumerate(futures):
-                try:
-                    said.append(future.result())
-                except Misspoken as error:
-                    sent_back.setdefault(latest[place].id, (_SPEECH_FAILED,))
-                    latest[place], utterance = self._until_spoken(firsts[place], latest[place].tries, error)
-                    said.append(utterance)
-        except EngineError as error:
-            return draft, error
-        return replace(draft, planned=tuple(latest[: len(draft.planned)]), sent_back=sent_back), tuple(said)
-
-    def _until_spoken(
-        self, first: PlannedUtterance, tried: int, error: Misspoken
-    ) -> tuple[PlannedUtterance, Utterance]:
-        for tries in range(tried + 1, self.config.speech.tries + 1):
-            again = another_try(first, tries, self.prepared.engine, self.config.seed)
-            if again is None:
-                break
-            self.reporter.expect("speak", 1)
-            try:
-                return again, self._counted(self.speech.finish(self._begin(again))).result()
-            except Misspoken as later:
-                error = later
-        raise error
+        failed: EngineError | None = None
+        for place, future in enumerate(futures):
+            one: Utterance | EngineError = _result(future)
+            while isinstance(one, Misspoken):
+                sent_back.setdefault(latest[place].id, (_SPEECH_FAILED,))
+                again = self._next_try(firsts[place], latest[place])
+                if again is None:
+                    break
+                latest[place] = again
+                self.reporter.expect("speak", 1)
+                one = _result(self._counted(self.speech.finish(self._begin(again))))
+            if isinstance(one, EngineError):
+                failed = failed or one
+            else:
+                said.append(one)
+        own = len(draft.planned)
+        draft = replace(draft, planned=tuple(latest[:own]), background=tuple(latest[own:]), sent_back=sent_back)
+        return draft, failed or tuple(said)
 
     def _begin(self, planned: PlannedUtterance) -> Spoken | Asked:
         if self.cancelled.is_set():
@@ -262,6 +256,13 @@ class ShardMaker:
         future = self.pool.submit(job, *arguments)
         future.add_done_callback(lambda _: self.reporter.advance(stage))
         return future
+
+
+def _result(future: Spoken) -> Utterance | EngineError:
+    try:
+        return future.result()
+    except EngineError as error:
+        return error
 
 
 def _composed(draft: Draft, entry: Future[float] | Draft) -> Draft:

@@ -1,0 +1,96 @@
+"""An engine that sees itself fail is asked again, with the numbers that the report needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from data_schemas.utterance import SpeechRequest
+from flows import jobs
+from flows.config import load_config
+from flows.make_shard import ShardMaker
+from flows.prepare import Prepared, prepare, resolve
+from flows.progress import SilentReporter
+from flows.shards import ShardLedger, ShardResult
+from flows.speech_work import SpeechWork
+from generators.speech.engine import Control, RawSpeech
+from generators.speech.espeak import EspeakEngine
+from generators.speech.returned import Misspoken
+from tests.support.builds import draft_config
+
+TRIES = 3
+
+
+class Breaking(EspeakEngine):
+    """espeak that fails at the first ``failures`` tries of every text."""
+
+    controls = frozenset({Control.SEED})
+
+    def __init__(self, failures: int) -> None:
+        super().__init__()
+        self.failures = failures
+        self.seeds: dict[str, list[int]] = {}
+
+    def synthesise(self, request: SpeechRequest) -> RawSpeech:
+        seeds = self.seeds.setdefault(request.spoken_text, [])
+        seeds.append(request.seed)
+        if len(seeds) <= self.failures:
+            raise Misspoken("只有噪声")
+        return super().synthesise(request)
+
+
+class InProcess:
+    """The pool's ``submit`` with a thread: the engine of the test is this process's."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(1)
+
+    def submit(self, job: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        return self._threads.submit(job, *arguments)
+
+
+def make(folder: Path, engine: Breaking, monkeypatch: pytest.MonkeyPatch) -> ShardResult:
+    quotas = [{"task": "trajectory", "languages": ["zh"], "splits": ["train"], "turns": [3], "count": 1}]
+    path = draft_config(folder, quotas=quotas, speech={"engine": "espeak", "tries": TRIES})
+    config = load_config(path)
+    parts = resolve(config)
+    prepared: Prepared = prepare(config, folder, parts, SilentReporter())
+    prepared = Prepared(**{**vars(prepared), "engine": engine})
+    monkeypatch.setattr(jobs, "_engine", lambda settings: engine)
+    pool: Any = InProcess()
+    ledger = ShardLedger(folder / "shards")
+    speech = SpeechWork(config, engine, pool)
+    ShardMaker(config, prepared, SilentReporter(), ledger, pool, speech, Event()).make("k", prepared.plans)
+    result = ledger.result("k")
+    assert result is not None
+    return result
+
+
+def test_it_is_asked_with_other_seeds_until_it_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Breaking(failures=TRIES - 1)
+    (outcome,) = make(tmp_path, engine, monkeypatch).outcomes
+    assert outcome.accepted, outcome.findings
+    assert all(len(set(seeds)) == TRIES for seeds in engine.seeds.values())
+    assert [(one.tries, one.mended, one.codes) for one in outcome.retakes] == [
+        (TRIES, True, ("BUILD.SPEECH_FAILED",))
+    ] * 3
+    (item,) = tmp_path.rglob("item.json")
+    utterances = json.loads(item.read_text(encoding="utf-8"))["utterances"]
+    assert [one["tries"] for one in utterances] == [TRIES] * 3
+    assert [one["provenance"]["seed"] for one in utterances] == [seeds[-1] for seeds in engine.seeds.values()]
+
+
+def test_it_is_given_up_after_the_last_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Breaking(failures=TRIES)
+    (outcome,) = make(tmp_path, engine, monkeypatch).outcomes
+    assert not outcome.accepted
+    (finding,) = outcome.findings
+    assert finding.code == "BUILD.SPEECH_FAILED" and "只有噪声" in finding.message
+    assert all(len(seeds) == TRIES for seeds in engine.seeds.values())
+    assert [(one.tries, one.mended) for one in outcome.retakes] == [(TRIES, False)] * 3
