@@ -90,5 +90,5 @@ clean:  ## remove caches and build leftovers; keeps .venv, models, out and work
 	@rm -rf build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-clean-env:  ## remove .venv
-	@rm -rf $(VENV)
+clean-env:  ## remove .venv, and the environment that the CosyVoice test makes
+	@rm -rf $(VENV) .venv-cosyvoice
