@@ -61,10 +61,10 @@ quickstart: models  ## build a small zh + en data set of both tracks in out/quic
 
 test: models-test lint  ## lint, then all tests: unit first, then real models and real builds
 	@$(say) "tests ($(WORKERS) processes)"
-	@$(PYTEST) -q -n $(WORKERS) --dist loadgroup
+	@$(PYTEST) -q -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 unit: setup  ## only the fast tests
-	@$(PYTEST) -q -n $(WORKERS) --dist loadgroup -m "not integration and not chaos"
+	@$(PYTEST) -q -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m "not integration and not chaos"
 
 lint: setup  ## ruff, mypy --strict, and the arrows between the rooms
 	@$(say) "lint: ruff, mypy, import-linter"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from flows.orchestration import prepare_environment
 
@@ -25,18 +27,28 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first; slow ones last, one after the other in a single worker.
-
-    The folders ``integration`` and ``chaos`` carry the marker of their name. One xdist group for all
-    slow tests: each loads models or starts a server, and two at once would fight for two cores.
-    """
+    """Unit tests first, slow ones last. The folders ``integration`` and ``chaos`` carry the marker of their name."""
     for item in items:
         folder = item.path.relative_to(_HERE).parts[0]
         if folder in _SLOW and item.get_closest_marker(folder) is None:
             item.add_marker(folder)
-        if _is_slow(item):
-            item.add_marker(pytest.mark.xdist_group("slow"))
     items.sort(key=_is_slow)
+
+
+class SlowFilesTogether(LoadScopeScheduling):  # type: ignore[misc]
+    """Slow tests of one file go to one worker: what a file sets up (a build, models) is set up once.
+
+    xdist's own groups (``--dist loadgroup``) go by a suffix of test ids that pytest 9.2 no longer hands on.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return path if any(folder in Path(path).parts for folder in _SLOW) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SlowFilesTogether:
+    return SlowFilesTogether(config, log)
 
 
 def _is_slow(item: pytest.Item) -> bool:

@@ -35,7 +35,7 @@ from generators.speech.settings import SpeechSettings
 from generators.speech.voices.registry import voice_digest
 from tests.support import tiny_cosyvoice
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("cosyvoice")]
+pytestmark = pytest.mark.integration
 
 TEXT = "你好，我们走吧。"
 LOOK_INSIDE = Path(tiny_cosyvoice.__file__).parent / "cosyvoice" / "look_inside.py"

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+_PATIENCE_S = 1800  # two slow tests may share two cores
 QUOTAS: list[dict[str, Any]] = [
     {"task": "recognition", "languages": ["zh", "en"], "splits": ["train"], "turns": [1], "count": 1},
     {"task": "trajectory", "languages": ["zh"], "splits": ["train", "dev"], "turns": [3], "count": 1},
@@ -58,5 +59,5 @@ def run_humdial(*arguments: str, folder: Path) -> tuple[int, str]:
     """Run to the end; returns exit status and everything printed."""
     log = folder / "humdial.log"
     log.unlink(missing_ok=True)
-    status = humdial(*arguments, log=log, home=folder).wait(timeout=600)
+    status = humdial(*arguments, log=log, home=folder).wait(timeout=_PATIENCE_S)
     return status, log.read_text(encoding="utf-8")
