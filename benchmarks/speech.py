@@ -28,10 +28,10 @@ from generators.speech.sounds.join import pieces_to_speak, with_sounds
 ENGINE = "kokoro"
 WORKERS = 2
 READING = """\
-The same requests, each spoken once, in two processes that do nothing else, models loaded within the time. Every utterance
-needs the prosody step, resampling and loudness after the engine; what these took is clocked apart, and the *bare loop*
-is the loop without it. Then a whole build, start-up of Prefect and the gate included, with the judges that need no
-model; and the same build again with its speech in the store and all items composed and judged anew.
+The same requests, each spoken once, in two processes that do nothing else, models loaded within the time. Every
+utterance needs the prosody step, resampling and loudness after the engine; what these took is clocked apart, and the
+*bare loop* is the loop without it. Then a whole build, start-up of Prefect and the gate included, with the judges that
+need no model; and the same build again with its speech in the store and all items composed and judged anew.
 """
 
 
