@@ -67,7 +67,7 @@ class SoundLimits(Record):
         default=0.005, gt=0.0, le=1.0, description="shorter runs of zeros are no lost block (CHOICE)"
     )
     max_dropped_edge: float = Field(
-        default=0.03,
+        default=0.01,
         gt=0.0,
         le=1.0,
         description="peak within 1 ms on both sides of a run of zeros; calibrated, see below",
@@ -110,6 +110,7 @@ ENGINES: EngineDefaults = {
     "espeak": {
         "min_dnsmos_overall": 1.2,
         "min_dnsmos_background": 2.0,
+        "max_dropped_edge": 0.03,
         # after the prosody step: 22.5 dB and -44.6 dBFS are the worst of 312 clean clips
         "min_snr_db": 21.0,
         "max_noise_floor_dbfs": -43.0,
@@ -133,7 +134,7 @@ rounded to 16 bit.
 | asymmetry of even and odd samples, most, dB | 0.4 | 0.5 | 6 |
 | click over its surroundings, 99 % and most | 3.6, 6.6 | 2.4, 2.5 | 4.5 |
 | value held above 0.004, most, ms | 0.4 | 2.9 | 5 |
-| softer edge of a run of zeros, most | 0.00 | 0.02 | 0.03 |
+| softer edge of a run of zeros, most | 0.00 | 0.02 | 0.01, espeak 0.03 |
 | a block of 10 to 40 ms and the next one, least, dB | -30 | -54 | -62 |
 
 | code | blamed, Kokoro seed 2 | blamed, espeak seed 2 |

@@ -164,6 +164,7 @@ _SILENT = OTHER_WORDS | {
     "SCENE.EVENT_SILENT",
     "SCENE.OVERLAP_MISSED",
 }
+_BROKEN = OTHER_WORDS | {"SOUND.STUCK"}  # zeros between loud samples
 KINDS: tuple[Kind, ...] = (
     sound_kind("white noise 15 dB under the speech", GROUP, "SOUND.SNR", _noisy, follows=_HARM | BOUNDS, cases=4),
     sound_kind("hum 15 dB under the speech", GROUP, "SOUND.NOISE_FLOOR", _hum, follows=_HARM | BOUNDS, cases=4),
@@ -181,6 +182,6 @@ KINDS: tuple[Kind, ...] = (
     sound_kind("20 ms of zeros inside speech", GROUP, "SOUND.STUCK", _dropped, cases=4),
     sound_kind("25 dB too soft", GROUP, "AUDIO.LOUDNESS", _too_soft, _turns, _HARM),
     sound_kind("1.2 s of silence at the end of a turn", GROUP, "AUDIO.EDGE_SILENCE", _long_edge, _turns),
-    sound_kind("2 s of silence inside a turn", GROUP, "AUDIO.INNER_SILENCE", _inner_silence, _turns, OTHER_WORDS),
+    sound_kind("2 s of silence inside a turn", GROUP, "AUDIO.INNER_SILENCE", _inner_silence, _turns, _BROKEN),
     Kind("silent channel or turn", GROUP, "AUDIO.SILENT", _silent, follows=_SILENT, cases=4),
 )  # fmt: skip
