@@ -41,7 +41,7 @@ JUDGE_FACTOR = {
     "prosody": 0.02,
     "emotion": 0.03,
 }
-SCENE_JUDGE_FACTOR = {"overlap": 0.05, "segments": 0.1, "diarization": 0.05}
+SCENE_JUDGE_FACTOR = {"overlap": 0.05, "segments": 0.03, "diarization": 0.05}
 BYTES_PER_SECOND = 32_000
 FILES_PER_SCENE_SECOND = 3  # user, assistant and clean channel
 FILES_PER_CONVERSATION_SECOND = 2
