@@ -19,7 +19,7 @@ from data_schemas.audio import SAMPLE_RATE_HZ
 from data_schemas.base import Record, write_jsonl
 from data_schemas.speakers import AgeBand, Gender, MixPart, Voice
 from data_schemas.tasks import Language, Role, Split
-from data_schemas.utterance import SpeechRequest, Utterance
+from data_schemas.utterance import Utterance
 from flows.atomic import write_text_atomic
 from flows.config import BuildConfig, load_config
 from flows.jobs import MEASURED
@@ -32,9 +32,9 @@ from generators.speech.casting import cast_speakers
 from generators.speech.engine import EngineError, SpeechEngine
 from generators.speech.normalise import normalise
 from generators.speech.registry import create_engine
-from generators.speech.requests import PlannedUtterance
+from generators.speech.requests import PlannedUtterance, plain_request
 from generators.speech.speak import load_samples
-from generators.speech.voices.registry import clip_notes, voice_digest
+from generators.speech.voices.registry import clip_notes
 from generators.store import Store
 from validators.clips import Clip
 from validators.instruments import Instruments
@@ -253,17 +253,7 @@ def _planned(config: BuildConfig, engine: SpeechEngine, voice: Voice, number: in
         part=None,
         speaker=voice.id,
         text=text,
-        request=SpeechRequest(
-            engine=engine.name,
-            weights_sha256=engine.weights_sha256,
-            voice=voice.id,
-            language=voice.language,
-            spoken_text=normalise(text, voice.language),
-            speed=config.speech.speed,
-            voice_sha256=voice_digest(voice),
-            loudness_lufs=config.speech.loudness_lufs,
-            edge_silence_ms=config.speech.edge_silence_ms,
-        ),
+        request=plain_request(engine, config.speech, voice.id, voice.language, normalise(text, voice.language)),
     )
 
 

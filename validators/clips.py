@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data_schemas.acoustics import Microphone
 from data_schemas.audio import Samples
@@ -65,39 +65,19 @@ def clips_of(
 
 def _turns(found: FoundItem, samples: Mapping[str, Samples], rate: int) -> Iterator[Clip]:
     row = view(SpokenDialogueRow, found.row)
-    if isinstance(row, str):
-        return
-    for number, turn in enumerate(row.turns, start=1):
-        name = f"turn_{number}"
+    for number, turn in enumerate(() if isinstance(row, str) else row.turns, start=1):
+        name, reply = f"turn_{number}", f"response_{number}"
         if name in samples:
-            yield Clip(
-                item=found.id,
-                name=name,
-                file=found.files[name],
-                span=(0.0, len(samples[name]) / rate),
-                rate=rate,
-                samples=samples[name],
-                layout=found.layout,
-                language=found.language,
-                split=found.split,
-                role=Role.USER,
+            yield replace(
+                _whole(found, name, samples[name], rate),
                 text=turn.text,
                 speaker=turn.speaker,
                 emotion=Emotion(turn.emotion) if turn.emotion in set(Emotion) else None,
                 intensity=turn.intensity,
             )
-        reply = f"response_{number}"
         if reply in samples and turn.response_text:
-            yield Clip(
-                item=found.id,
-                name=reply,
-                file=found.files[reply],
-                span=(0.0, len(samples[reply]) / rate),
-                rate=rate,
-                samples=samples[reply],
-                layout=found.layout,
-                language=found.language,
-                split=found.split,
+            yield replace(
+                _whole(found, reply, samples[reply], rate),
                 role=Role.ASSISTANT,
                 text=turn.response_text,
                 speaker=turn.response_speaker,
@@ -106,53 +86,50 @@ def _turns(found: FoundItem, samples: Mapping[str, Samples], rate: int) -> Itera
 
 def _user(found: FoundItem, samples: Mapping[str, Samples], rate: int, microphone: Microphone | None) -> Iterator[Clip]:
     row = view(SpokenScene, found.row)
-    if isinstance(row, str) or "user" not in samples:
-        return
-    for number, segment in enumerate(row.speech_segments, start=1):
-        piece = _cut_out(samples["user"], segment.span, rate)
-        if len(piece):
+    for number, segment in enumerate(() if isinstance(row, str) else row.speech_segments, start=1):
+        clip = _segment(found, "user", number, segment.span, samples, rate)
+        if clip is not None:
             role = Role(segment.role) if segment.role in set(Role) else Role.USER
-            yield Clip(
-                item=found.id,
-                name=f"user_{number}",
-                file=found.files["user"],
-                span=segment.span,
-                rate=rate,
-                samples=piece,
-                layout=found.layout,
-                language=found.language,
-                split=found.split,
-                role=role,
-                text=segment.text,
-                speaker=segment.speaker,
-                microphone=None if role is Role.USER and leaves_user_as_spoken(microphone) else microphone,
-            )
+            dry = role is Role.USER and leaves_user_as_spoken(microphone)
+            heard_through = None if dry else microphone
+            yield replace(clip, role=role, text=segment.text, speaker=segment.speaker, microphone=heard_through)
 
 
 def _assistant(found: FoundItem, samples: Mapping[str, Samples], rate: int) -> Iterator[Clip]:
     row = view(AssistantSpeechRow, found.row)
-    if isinstance(row, str) or "assistant" not in samples:
+    if isinstance(row, str):
         return
+    speaker = row.speakers.get(Role.ASSISTANT.value)
     for number, segment in enumerate(row.assistant_segments or (), start=1):
-        piece = _cut_out(samples["assistant"], segment.span, rate)
-        if len(piece):
-            yield Clip(
-                item=found.id,
-                name=f"assistant_{number}",
-                file=found.files["assistant"],
-                span=segment.span,
-                rate=rate,
-                samples=piece,
-                layout=found.layout,
-                language=found.language,
-                split=found.split,
-                role=Role.ASSISTANT,
-                text=segment.text,
-                speaker=row.speakers.get(Role.ASSISTANT.value),
-                cut=segment.cut,
-            )
+        clip = _segment(found, "assistant", number, segment.span, samples, rate)
+        if clip is not None:
+            yield replace(clip, role=Role.ASSISTANT, text=segment.text, speaker=speaker, cut=segment.cut)
 
 
-def _cut_out(samples: Samples, span: Span, rate: int) -> Samples:
-    first, last = clip_span(*span, rate, len(samples))
-    return samples[first:last]
+def _segment(
+    found: FoundItem, channel: str, number: int, span: Span, samples: Mapping[str, Samples], rate: int
+) -> Clip | None:
+    """A labelled stretch of a channel, without its words; None where the file has no sample of it."""
+    if channel not in samples:
+        return None
+    first, last = clip_span(*span, rate, len(samples[channel]))
+    if first >= last:
+        return None
+    return replace(_whole(found, channel, samples[channel][first:last], rate), name=f"{channel}_{number}", span=span)
+
+
+def _whole(found: FoundItem, role: str, samples: Samples, rate: int) -> Clip:
+    """A file as one clip of the user's, without its words."""
+    return Clip(
+        item=found.id,
+        name=role,
+        file=found.files[role],
+        span=(0.0, len(samples) / rate),
+        rate=rate,
+        samples=samples,
+        layout=found.layout,
+        language=found.language,
+        split=found.split,
+        role=Role.USER,
+        text="",
+    )

@@ -77,7 +77,8 @@ class KokoroEngine:
         mixed = pinned_mixes() if settings.kokoro_mixes else ()
         if settings.voices is not None:
             mixed += load_voices(Path(settings.voices), self.name)
-        self._mixtures = _checked((*mixed, *mixtures), _base_voices())
+        own = _base_voices()
+        self._voices = (*own, *_checked((*mixed, *mixtures), own))
 
     @cached_property
     def version(self) -> str:
@@ -93,7 +94,7 @@ class KokoroEngine:
 
     def voices(self) -> tuple[Voice, ...]:
         """The model's own, then the mixtures."""
-        return (*_base_voices(), *self._mixtures)
+        return self._voices
 
     def provenance(self, request: SpeechRequest) -> Provenance:
         return Provenance(

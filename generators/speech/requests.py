@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from data_schemas.base import Record
 from data_schemas.emotions import Emotion
@@ -98,6 +99,36 @@ def is_reply(planned_id: str) -> bool:
     return planned_id.endswith(_REPLY)
 
 
+def plain_request(
+    engine: SpeechEngine,
+    settings: SpeechSettings,
+    voice: str,
+    language: Language,
+    spoken: str,
+    *,
+    seed: int = _UNSEEDED,
+    **more: Any,
+) -> SpeechRequest:
+    """What every request holds: the engine and its weights, what makes the voice, pace, loudness and edges.
+
+    ``seed`` counts for an engine that draws; ``more`` are further fields of `SpeechRequest`, or others' values.
+    """
+    made_of = next((voice_digest(one) for one in engine.voices() if one.id == voice), None)
+    fields: dict[str, Any] = {
+        "engine": engine.name,
+        "weights_sha256": engine.weights_sha256,
+        "voice": voice,
+        "voice_sha256": made_of,
+        "language": language,
+        "spoken_text": spoken,
+        "speed": settings.speed,
+        "seed": seed if Control.SEED in engine.controls else _UNSEEDED,
+        "loudness_lufs": settings.loudness_lufs,
+        "edge_silence_ms": settings.edge_silence_ms,
+    }
+    return SpeechRequest(**{**fields, **more})
+
+
 def another_try(first: PlannedUtterance, tries: int, engine: SpeechEngine, seed: int) -> PlannedUtterance | None:
     """The same words once more, so that other samples come out; ``tries`` counts from 2, ``first`` is the first try.
 
@@ -111,6 +142,8 @@ def another_try(first: PlannedUtterance, tries: int, engine: SpeechEngine, seed:
         speed = min(max(request.speed * _TEMPO_OF_TRY[tries - 1], MIN_SPEED), MAX_SPEED)
         changed = request.model_copy(update={"speed": round(speed, _SPEED_DECIMALS)})
     else:
+        return None
+    if changed == request:  # at the end of the range of speeds
         return None
     return first.model_copy(update={"request": changed, "tries": tries})
 
@@ -130,7 +163,6 @@ class _Maker:
         self, plan: DialoguePlan, script: Script, settings: SpeechSettings, engine: SpeechEngine, seed: int
     ) -> None:
         self._plan, self._script, self._settings, self._engine, self._seed = plan, script, settings, engine, seed
-        self._digests = {voice.id: voice_digest(voice) for voice in engine.voices()}
 
     def planned(
         self,
@@ -176,21 +208,19 @@ class _Maker:
         if not (duplex or able) and settings.expression == "prosody":
             expression = draw_expression(step.emotion, step.intensity, language, self._seed, utterance_id)
         louder_db = 0.0 if expression is None else expression.energy_db
-        return SpeechRequest(
-            engine=self._engine.name,
-            weights_sha256=self._engine.weights_sha256,
-            voice=speaker.voice,
-            language=language,
-            spoken_text=spoken,
+        return plain_request(
+            self._engine,
+            settings,
+            speaker.voice,
+            language,
+            spoken,
+            seed=named_seed(self._seed, utterance_id, _SEED_STAGE),
             emotion=told.emotion,
             intensity=told.intensity,
             speed=self._speed(slows=goes_on),
-            seed=named_seed(self._seed, utterance_id, _SEED_STAGE) if Control.SEED in controls else _UNSEEDED,
-            voice_sha256=self._digests.get(speaker.voice),
             expression=expression,
             sounds=sounds,
             loudness_lufs=round(settings.loudness_lufs + louder_db, _LOUDNESS_DECIMALS),
-            edge_silence_ms=settings.edge_silence_ms,
             max_inner_silence_ms=settings.max_inner_silence_ms if duplex else None,
         )
 

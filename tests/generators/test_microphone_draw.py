@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from data_schemas.acoustics import Coding, Microphone, NoiseKind, NoiseSpectrum
 from data_schemas.plan import DialoguePlan
 from data_schemas.scene import Placement
-from data_schemas.speakers import Speaker
+from data_schemas.speakers import ReferenceClip, Speaker, Voice
 from data_schemas.tasks import Channel, Language, Part, Role, Split, Task
 from generators.scenes.errors import SceneImpossible
 from generators.scenes.microphone.babble import babble_requests, passages
@@ -22,6 +22,7 @@ from generators.scenes.microphone.rooms import bank_room, distance_m
 from generators.scenes.microphone.settings import MicrophoneSettings
 from generators.speech.espeak import EspeakEngine
 from generators.speech.settings import SpeechSettings
+from generators.speech.voices.registry import voice_digest
 from tests.support.scene_factory import make_plan, make_script
 
 STAGES = ("echo", "stationary", "babble", "telephone")
@@ -203,6 +204,29 @@ def test_the_items_own_voices_never_babble() -> None:
     people = (plan.user, plan.assistant, plan.third_party)
     with pytest.raises(SceneImpossible, match=r"p1: nobody is left for babble, all en voices of split dev"):
         babble_requests(plan, [person for person in people if person], BABBLE, SPEECH, EspeakEngine(), 7)
+
+
+class ClonedVoices(EspeakEngine):
+    """Voices made of recordings, which can be exchanged under the same name."""
+
+    def voices(self) -> tuple[Voice, ...]:
+        return tuple(
+            Voice(
+                id=f"zh-dev-{number}",
+                engine=self.name,
+                language=Language.ZH,
+                gender="female",
+                license="CC0-1.0",
+                clips=(ReferenceClip(file="a.wav", text="你好。", sha256=f"{number:064x}"),),
+            )
+            for number in range(1, 5)
+        )
+
+
+def test_babble_by_another_recording_is_another_request() -> None:
+    planned = babble_requests(plan_of(Language.ZH), CAST, BABBLE, SPEECH, ClonedVoices(), 7)
+    digests = {voice.id: voice_digest(voice) for voice in ClonedVoices().voices()}
+    assert planned and all(one.request.voice_sha256 == digests[one.request.voice] for one in planned)
 
 
 def test_more_talkers_than_passages_are_refused() -> None:

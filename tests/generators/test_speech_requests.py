@@ -166,8 +166,7 @@ def test_another_try_has_another_tempo_where_the_engine_has_no_seed() -> None:
     assert len({1.0, *speeds}) == 5 and all(0.85 < speed < 1.15 for speed in speeds)
     assert another_try(first, 6, engine, SEED) is None
     slow = planned(emotion_script(), engine, speed=0.5)[0]
-    again = another_try(slow, 2, engine, SEED)
-    assert again is not None and again.request.speed == 0.5
+    assert another_try(slow, 2, engine, SEED) is None  # slower than the slowest would say the same
 
 
 def test_an_engine_without_either_says_nothing_else_the_next_time() -> None:

@@ -185,8 +185,7 @@ def test_any_bytes_anywhere_never_stop_the_judges(
     first = int(place * len(content))
     path.write_bytes(content[:first] + piece + content[first + length :])
     findings = [*tables(root), *validate_root(root, Thresholds()).findings]
-    for finding in findings:
-        finding.to_json_line()
+    assert all(Finding.from_json_line(finding.to_json_line()) == finding for finding in findings)
     shutil.rmtree(root)
 
 

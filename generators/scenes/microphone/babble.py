@@ -18,9 +18,9 @@ from data_schemas.utterance import SpeechRequest
 from generators.scenes.errors import SceneImpossible
 from generators.scenes.microphone.draw import Draws
 from generators.scenes.microphone.settings import MicrophoneSettings
-from generators.speech.engine import Control, SpeechEngine
+from generators.speech.engine import SpeechEngine
 from generators.speech.normalise import normalise
-from generators.speech.requests import PlannedUtterance
+from generators.speech.requests import PlannedUtterance, plain_request
 from generators.speech.settings import SpeechSettings
 
 #: Names the seed of an engine that draws: not the build's and not the item's, so that a passage by a voice is one
@@ -117,15 +117,12 @@ def _others(plan: DialoguePlan, speakers: Sequence[Speaker]) -> list[Speaker]:
 def _request(
     speaker: Speaker, text: str, language: Language, speech: SpeechSettings, engine: SpeechEngine
 ) -> SpeechRequest:
-    return SpeechRequest(
-        engine=engine.name,
-        weights_sha256=engine.weights_sha256,
-        voice=speaker.voice,
-        language=language,
-        spoken_text=normalise(text, language),
-        speed=speech.speed,
-        seed=named_seed(_SPEECH_SEED, f"{speaker.voice}/{text}", "babble") if Control.SEED in engine.controls else 0,
-        loudness_lufs=speech.loudness_lufs,
-        edge_silence_ms=speech.edge_silence_ms,
+    return plain_request(
+        engine,
+        speech,
+        speaker.voice,
+        language,
+        normalise(text, language),
+        seed=named_seed(_SPEECH_SEED, f"{speaker.voice}/{text}", "babble"),
         max_inner_silence_ms=speech.max_inner_silence_ms,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +46,7 @@ class Manner:
     words: str | None
 
 
-class ServerEngine:
+class ServerEngine(ABC):
     """A `SpeechEngine` and `RemoteEngine`. Making one reads no file, no key, and contacts nobody."""
 
     name = ""
@@ -158,13 +159,13 @@ class ServerEngine:
     def _connect(self) -> SpeechClient:
         return SpeechClient(self._server)
 
+    @abstractmethod
     async def _look(self, client: SpeechClient) -> None:
         """Raise what speaks against this server: EngineError, or what `SpeechClient.look` raises."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _question(self, request: SpeechRequest, manner: Manner) -> Question:
         """What is sent for a text that is not cut any further."""
-        raise NotImplementedError
 
     @property
     def _format(self) -> Format:
