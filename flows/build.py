@@ -15,7 +15,7 @@ from data_schemas.tasks import Language, Track
 from flows.config import BuildConfig
 from flows.errors import QuotaShort
 from flows.make_shard import ShardMaker
-from flows.orchestration import end_stale_servers, record_servers
+from flows.orchestration import PrefectServer
 from flows.pool import WorkerPool
 from flows.prepare import Prepared
 from flows.progress import Reporter
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from prefect.futures import PrefectFuture
     from prefect.task_runners import TaskRunner
 
-SERVERS_FILE = "prefect-servers.json"
 _SHARDS_IN_FLIGHT_MORE_THAN_WORKERS = 1
 
 
@@ -61,8 +60,6 @@ class Build:
         from prefect import flow
         from prefect.task_runners import ThreadPoolTaskRunner
 
-        servers = self.config.work_dir / SERVERS_FILE
-        end_stale_servers(servers)
         started = time.monotonic()
         threads = self.pool.workers + _SHARDS_IN_FLIGHT_MORE_THAN_WORKERS
 
@@ -74,20 +71,22 @@ class Build:
             persist_result=False,
         )
         def humdial_build() -> BuildReport:
-            record_servers(servers)
             try:
                 return self._stages(started)
             except BaseException:
                 self.cancel()
                 raise
 
-        try:
-            report = humdial_build()
-        finally:
-            self._speech.close()
-            self.pool.stop(wait=not self._cancelled.is_set())
-        servers.unlink(missing_ok=True)
-        return report
+        with PrefectServer(self.config.work_dir) as server:
+            # The gate's package takes as long to import as the server to start: both at once.
+            import great_expectations  # noqa: F401
+
+            try:
+                with server.ready():
+                    return humdial_build()
+            finally:
+                self._speech.close()
+                self.pool.stop(wait=not self._cancelled.is_set())
 
     def cancel(self) -> None:
         """Stop as soon as possible: no new jobs, running workers are ended."""

@@ -50,7 +50,7 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
         prepared = prepare(config, path.parent, parts, reporter)
         reporter.expect("plan", len(prepared.plans))
         reporter.advance("plan", len(prepared.plans))
-        reporter.note("starting Prefect (10 to 25 seconds) ...")
+        reporter.note("starting Prefect (5 to 20 seconds) ...")
         report = Build(config, prepared, reporter).run()
     print_report(report, path, console)
 

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import psutil
 
 from flows.atomic import write_text_atomic
+from flows.errors import ResourceError
 
 #: Environment a build sets before Prefect is imported, unless the user already did.
 #: Reasons (measured, DESIGN.md "Orchestration"): the ephemeral server needs up to 24 s on a clean
@@ -32,13 +43,127 @@ THREAD_ENVIRONMENT: dict[str, str] = {
     "POLARS_MAX_THREADS": "1",
 }
 
+SERVERS_FILE = "prefect-servers.json"
+SERVER_LOG = "prefect-server.log"
 _SERVER_MARK = "prefect.server"
+_SERVER_APP = "prefect.server.api.server:create_app"
+#: What Prefect sets for a temporary server of its own: no pages, and only the services a single run needs.
+_SERVER_ENVIRONMENT = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
+_HOST = "127.0.0.1"
+_ASK_EVERY_S = 0.05
+_ANSWER_WITHIN_S = 2.0
+_END_WITHIN_S = 5.0
+#: Another program may take the free port before the server does.
+_PORTS_TRIED = 3
 
 
 def prepare_environment() -> None:
     """Fill in defaults for Prefect, thread pools and Great Expectations; never overrides the user's."""
     for name, value in (PREFECT_ENVIRONMENT | THREAD_ENVIRONMENT | {"GX_ANALYTICS_ENABLED": "false"}).items():
         os.environ.setdefault(name, value)
+
+
+class PrefectServer:
+    """The Prefect server of one build, which starts while the build prepares other things.
+
+    Prefect would start one by itself, at the first flow: it imports the whole server into the build before
+    (6 s), and then waits for it (6 s more). With ``PREFECT_API_URL`` set, or an address in the user's Prefect profile,
+    that server is used and none is started.
+    """
+
+    def __init__(self, work_dir: Path) -> None:
+        self._record = work_dir / SERVERS_FILE
+        self._log = work_dir / SERVER_LOG
+        self._process: subprocess.Popen[bytes] | None = None
+        self._url: str | None = None
+
+    def __enter__(self) -> Self:
+        """Start it; returns at once. A server that a killed build left here is ended first."""
+        from prefect.settings import get_current_settings
+
+        end_stale_servers(self._record)
+        if get_current_settings().api.url is None:
+            self._start()
+        return self
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Wait until it answers; inside, flows talk to it.
+
+        Raises:
+            ResourceError: it ended, or does not answer in ``PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS``.
+        """
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with ExitStack() as stack:
+            if self._process is not None:
+                self._wait()
+                stack.enter_context(temporary_settings({PREFECT_API_URL: self._url}))
+            yield
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+        self._record.unlink(missing_ok=True)
+
+    def _start(self) -> None:
+        import prefect
+        from prefect.settings import get_current_settings
+
+        with socket.socket() as probe:
+            probe.bind((_HOST, 0))
+            port = probe.getsockname()[1]
+        folder = str(Path(prefect.__file__).parent)
+        command = [sys.executable, "-m", "uvicorn", "--app-dir", folder, "--factory", _SERVER_APP]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [*command, "--host", _HOST, "--port", str(port), "--log-level", "error", "--lifespan", "on"],
+                env=os.environ
+                | _SERVER_ENVIRONMENT
+                | get_current_settings().to_environment_variables(exclude_unset=True),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._url = f"http://{_HOST}:{port}/api"
+        record_servers(self._record)
+
+    def _wait(self) -> None:
+        from prefect.settings import get_current_settings
+
+        patience_s = get_current_settings().server.ephemeral.startup_timeout_seconds
+        started, ports = time.monotonic(), 1
+        while not self._answers():
+            ended = self._process is None or self._process.poll() is not None
+            if (ended and ports == _PORTS_TRIED) or time.monotonic() - started > patience_s:
+                what = "ended at once" if ended else f"did not answer within {patience_s} s"
+                raise ResourceError(
+                    f"Prefect's server {what}; its words are in {self._log}. Run the same command again; set "
+                    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS higher on a slow machine, or PREFECT_API_URL "
+                    "to a server that runs already"
+                )
+            if ended:
+                ports += 1
+                self._start()
+            time.sleep(_ASK_EVERY_S)
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"{self._url}/health", timeout=_ANSWER_WITHIN_S) as answer:  # our own, on the loopback
+                return bool(answer.status == 200)  # noqa: PLR2004
+        except (URLError, OSError):
+            return False
+
+    def _end(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_END_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
 
 def record_servers(file: Path) -> None:
