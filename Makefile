@@ -59,12 +59,12 @@ models-test: models
 quickstart: models  ## build a small zh + en data set of both tracks in out/quickstart (minutes)
 	@$(BIN)/humdial build configs/quickstart.yaml
 
-test: models-test lint  ## lint, then all tests: unit first, then real models and real builds
+test: models-test lint  ## lint, then all tests: unit first, then statistics, real models and real builds
 	@$(say) "tests ($(WORKERS) processes)"
 	@$(PYTEST) -q -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
-unit: setup  ## only the fast tests
-	@$(PYTEST) -q -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m "not integration and not chaos"
+unit: setup  ## only the fast tests (three minutes)
+	@$(PYTEST) -q -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m "not integration and not chaos and not statistics"
 
 lint: setup  ## ruff, mypy --strict, and the arrows between the rooms
 	@$(say) "lint: ruff, mypy, import-linter"

@@ -27,12 +27,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Unit tests first, slow ones last. The folders ``integration`` and ``chaos`` carry the marker of their name."""
+    """Unit tests first, then statistics, slow ones last; folders ``integration`` and ``chaos`` mark what they hold."""
     for item in items:
         folder = item.path.relative_to(_HERE).parts[0]
         if folder in _SLOW and item.get_closest_marker(folder) is None:
             item.add_marker(folder)
-    items.sort(key=_is_slow)
+    items.sort(key=_rank)
 
 
 class SlowFilesTogether(LoadScopeScheduling):  # type: ignore[misc]
@@ -51,5 +51,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SlowFilesTog
     return SlowFilesTogether(config, log)
 
 
-def _is_slow(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) is not None for name in _SLOW)
+def _rank(item: pytest.Item) -> int:
+    if any(item.get_closest_marker(name) is not None for name in _SLOW):
+        return 2
+    return int(item.get_closest_marker("statistics") is not None)

@@ -117,6 +117,7 @@ def conversations(count: int, settings: SceneSettings | None = None) -> Iterator
         yield compose(plan, script, make_utterances(plan, script, samples_of), settings or SceneSettings(), SEED)
 
 
+@pytest.mark.statistics
 def test_1000_conversations_keep_the_stated_distances() -> None:
     report = timing_report(conversations(1000), seed=SEED)
     assert exceeded(report) == ()

@@ -119,6 +119,7 @@ def test_an_echo_alone_needs_the_room_and_without_a_room_has_no_place() -> None:
     assert outdoors.echo.delay == indoors.echo.delay and outdoors.echo.level_db == indoors.echo.level_db
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("stage", ["room", *STAGES])
 @pytest.mark.parametrize(("use", "low", "high"), [("off", 0, 0), ("on", 1000, 1000), ("drawn", 255, 345)])
 def test_shares_over_a_thousand_scenes(stage: str, use: str, low: int, high: int) -> None:

@@ -88,6 +88,7 @@ def planned(
     return plan_items(quota, DrawnOutlines(seed, planning), cast(), seed, round=0, first_index={})
 
 
+@pytest.mark.statistics
 @settings(max_examples=60, deadline=None)
 @given(cells(), SEEDS)
 def test_quotas_are_exact_and_rules_hold(
@@ -232,6 +233,7 @@ def draws(draw: st.DrawFn) -> tuple[Task, Language, int, int]:
     return task, draw(st.sampled_from(list(Language))), turns, draw(ORDINALS)
 
 
+@pytest.mark.statistics
 @settings(max_examples=60, deadline=None)
 @given(draws(), SEEDS)
 def test_a_drawn_outline_has_all_a_writer_needs(
@@ -268,6 +270,7 @@ def test_a_drawn_outline_has_all_a_writer_needs(
     assert outline.brief is not None and Outline.from_json_line(outline.to_json_line()) == outline
 
 
+@pytest.mark.statistics
 @settings(max_examples=60, deadline=None)
 @given(draws(), SEEDS)
 def test_the_persona_fits(planning: PlanningSettings, draw: tuple[Task, Language, int, int], seed: int) -> None:
@@ -285,6 +288,7 @@ def test_the_persona_fits(planning: PlanningSettings, draw: tuple[Task, Language
         assert youngest <= persona.age <= oldest
 
 
+@pytest.mark.statistics
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from([place for place in PLACES if place[0] in TRACK1_TASKS]), ORDINALS, SEEDS)
 def test_events_are_plausible_and_none_comes_twice(
@@ -331,6 +335,7 @@ def test_kinds_of_events_follow_the_story() -> None:
     )
 
 
+@pytest.mark.statistics
 @settings(max_examples=20, deadline=None)
 @given(st.lists(draws(), min_size=2, max_size=6), SEEDS)
 def test_no_draw_depends_on_another(
@@ -349,6 +354,7 @@ def test_taking_is_drawing_by_number_over_both_splits(source: DrawnOutlines, pla
     assert taken == tuple(source.draw(Task.TRAJECTORY, Language.ZH, 3, ordinal) for ordinal in range(6))
 
 
+@pytest.mark.statistics
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, st.sampled_from(PLACES), st.integers(0, 500))
 def test_genders_are_those_of_the_voices_and_alternate(
@@ -436,6 +442,7 @@ def test_transitions_are_varied(source: DrawnOutlines) -> None:
     assert len(seen) == len(Emotion) ** 2
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize("language", Language)
 def test_ten_thousand_outlines_of_one_place_all_differ(language: Language) -> None:
     """With the shipped catalogue; the three that carry a story are counted without the rest."""

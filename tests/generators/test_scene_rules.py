@@ -393,6 +393,7 @@ def check(task: Task, language: Language, case: Case) -> bool:
     return True
 
 
+@pytest.mark.statistics
 @pytest.mark.parametrize(("task", "language"), CELLS)
 def test_generated_scenes_keep_the_published_rules_and_their_energy(task: Task, language: Language) -> None:
     tally: Counter[bool] = Counter()

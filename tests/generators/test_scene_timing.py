@@ -29,6 +29,8 @@ from generators.scripts.packs import packs_dir
 from generators.scripts.script_file import read_script_files
 from tests.support.scene_factory import make_plan, make_utterance
 
+pytestmark = pytest.mark.statistics
+
 RATE = SAMPLE_RATE_HZ
 SEED = 20_26
 #: Scenes of each sub-task and language, and in all.

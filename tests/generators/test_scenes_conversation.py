@@ -229,6 +229,7 @@ def check(scene: Scene, script: Script, utterances: tuple[Utterance, ...]) -> No
     check_turns(scene, script)
 
 
+@pytest.mark.statistics
 @given(data=st.data(), lines=orders(), language=languages, seed=seeds, often=st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_every_conversation_keeps_the_rules_or_is_refused_with_a_sentence(

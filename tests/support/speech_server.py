@@ -92,6 +92,14 @@ class Seen:
     refused: int = 0
 
 
+class _PromptServer(uvicorn.Server):
+    """Ends when it is told to; uvicorn's own looks ten times a second, which hundreds of servers add up to."""
+
+    async def main_loop(self) -> None:
+        while not self.should_exit:
+            await asyncio.sleep(0.005)
+
+
 class SpeechServer:
     """``with SpeechServer(...) as server: server.openai_url, server.cosyvoice_url``; ended with the block.
 
@@ -140,7 +148,7 @@ class SpeechServer:
         listening.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(self._app(), log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        self._server = _PromptServer(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="speech-server", daemon=True
         )

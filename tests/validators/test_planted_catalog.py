@@ -23,6 +23,8 @@ from validators.catalog import (
 from validators.codes import CODES
 from validators.thresholds import Thresholds
 
+pytestmark = pytest.mark.integration  # Great Expectations takes 5 s to import and a second for every suite
+
 CELL_ZH, CELL_EN = "trajectory/zh/3/train", "follow_up/en/1/dev"
 
 
