@@ -42,7 +42,7 @@ class Spent(NamedTuple):
     after_s: float
 
 
-def measure(count: int = 2) -> list[str]:
+def measure(count: int = 4) -> list[str]:
     """Rows of the table; ``count``: items per quota cell."""
     with tempfile.TemporaryDirectory(prefix="humdial-bench-") as name:
         folder = Path(name)
