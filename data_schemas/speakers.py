@@ -90,6 +90,12 @@ class Speaker(Record):
     voice: str
     #: how old the voice sounds, where known
     age: AgeBand | None = None
+    #: the voices heard in it, where it is a mixture
+    mixed_of: tuple[str, ...] = ()
+
+    def sounds_like(self, other: Speaker) -> bool:
+        """The same voice, or one that is mixed of a voice that is heard in the other too."""
+        return not {self.voice, *self.mixed_of}.isdisjoint({other.voice, *other.mixed_of})
 
     @property
     def id(self) -> str:

@@ -219,15 +219,15 @@ def _no_key_twice(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def existing_file(found: FoundItem, root: Path, role: str) -> Path | None:
-    """The item's file of this role, if the item has one and it lies inside the root."""
+    """The item's file of this role, if the item has one, it lies inside the root and we may look at it."""
     relative = found.files.get(role)
     if relative is None:
         return None
     try:
         path = inside(root, relative)
-    except (RecordError, RuntimeError):  # RuntimeError: links that lead to themselves, until Python 3.13
+        return path if path.is_file() else None
+    except (RecordError, RuntimeError, OSError):  # RuntimeError: links that lead to themselves, until Python 3.13
         return None
-    return path if path.is_file() else None
 
 
 def beside_manifest(found: FoundItem, name: str) -> str:

@@ -154,9 +154,8 @@ def _other(
     seed: int,
     plan_id: str,
 ) -> Speaker:
-    voices = {speaker.voice for speaker in taken}
     pool = sorted(
-        (s for s in speakers if _belongs(s, cell) and s.role is role and s.voice not in voices),
+        (s for s in speakers if _belongs(s, cell) and s.role is role and not any(map(s.sounds_like, taken))),
         key=lambda speaker: speaker.number,
     )
     if not pool:

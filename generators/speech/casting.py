@@ -2,7 +2,7 @@
 
 A voice belongs to one split and, as user or assistant, to one role: nobody heard in training is
 heard in development, and the assistant is never the voice of a user. Third parties are the users'
-voices of the same split under numbers of their own; the planner never pairs one voice with itself.
+voices of the same split under numbers of their own; the planner never pairs a voice with itself or a mixture of it.
 
 A mixture counts as the voices it is mixed of: all of them, and every other mixture of them, stay in the pool it is in.
 Mixtures are cast last and join the automatic users' pool that their parts are in, no part in two of them, so they add
@@ -99,6 +99,7 @@ def _numbered(cast: Cast, language: Language, voices: Mapping[str, Voice]) -> li
             role=role,
             voice=voice,
             age=voices[voice].age,
+            mixed_of=tuple(part.voice for part in voices[voice].mix),
         )
         for number, (split, role, voice) in enumerate(rows, start=1)
     ]

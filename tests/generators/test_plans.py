@@ -190,6 +190,24 @@ def test_words_that_need_a_gender_get_it() -> None:
         plan_items(((TRAIN, 1),), ScriptOutlines(scripts(1, "male"), 3), women, 3, round=0, first_index={})
 
 
+def test_nobody_beside_a_user_has_a_voice_that_is_heard_in_the_users(planning: PlanningSettings) -> None:
+    """A mixture beside one of its parts, or two mixtures with a part in common, sound like one person."""
+
+    def mixed(one: Speaker) -> Speaker:
+        if one.role is Role.ASSISTANT or one.number % 3:
+            return one
+        return one.model_copy(update={"mixed_of": (f"{one.language}-{one.number - 2}", "共有")})
+
+    people = tuple(mixed(one) for one in cast(6) if one.role is not Role.THIRD_PARTY)
+    users = [one for one in people if one.role is Role.USER]
+    people += tuple(one.model_copy(update={"role": Role.THIRD_PARTY, "number": one.number + 100}) for one in users)
+    cell = QuotaCell(task=Task.THIRD_PARTY_BEFORE, language=Language.ZH, turns=1, split=Split.TRAIN)
+    plans = plan_items(((cell, 60),), DrawnOutlines(3, planning), people, 3, round=0, first_index={})
+    assert any(plan.user.mixed_of for plan in plans) and any(plan.third_party.mixed_of for plan in plans)
+    for plan in plans:
+        assert not plan.user.sounds_like(plan.third_party) and not plan.assistant.sounds_like(plan.third_party)
+
+
 def test_item_numbers_end_at_four_digits(planning: PlanningSettings) -> None:
     with pytest.raises(QuotaImpossible, match="four digits"):
         plan_items(
