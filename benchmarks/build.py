@@ -33,9 +33,9 @@ from generators.store import Store
 
 SAMPLING_SECONDS = 0.2
 READING = """\
-Some 16 s of every build are start-up (Prefect's server, imports, Great Expectations), so such small builds do not show
-the goals of 5 % added time and 1000 x real time per core; that takes the rehearsal at full quotas. Overlap detection
-is off here; it costs 0.04 to 0.06 x the length of a scene.
+Some 12 to 15 s of every build are start-up and gate (Prefect's server, imports, Great Expectations), so such small
+builds do not show the goals of 5 % added time (see Speech) and 1000 x real time per core; that takes the rehearsal at
+full quotas. Overlap detection is off here; it costs 0.04 to 0.06 x the length of a scene.
 """
 
 
