@@ -378,7 +378,8 @@ def _console() -> Console:
 def main() -> None:
     """Entry point: known errors become one sentence on standard error and an exit status."""
     prepare_environment()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for polite in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(polite, _interrupt)
     sys.exit(run_guarded(app))
 
 
@@ -386,7 +387,7 @@ INTERRUPTED = "stopped; nothing was published. Run the same command again to go 
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite kill is a Ctrl-C."""
+    """A polite kill, or a terminal that is closed, is a Ctrl-C."""
     del number, frame
     raise KeyboardInterrupt
 

@@ -124,6 +124,8 @@ class PrefectServer:
                 | get_current_settings().to_environment_variables(exclude_unset=True),
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                # Ctrl-C is for the build, which has to tell the server that it was stopped, and then ends it
+                start_new_session=True,
             )
         self._url = f"http://{_HOST}:{port}/api"
         record_servers(self._record)

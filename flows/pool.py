@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -41,6 +42,8 @@ class WorkerPool:
                 return self._executor.submit(job, *arguments)
 
     def _start(self) -> ProcessPoolExecutor:
+        # polars (2.1) takes Ctrl-C over with SA_RESTART: who waits for a job would only hear of it when the job is done
+        signal.siginterrupt(signal.SIGINT, True)
         return ProcessPoolExecutor(
             self.workers,
             mp_context=multiprocessing.get_context("spawn"),

@@ -52,6 +52,7 @@ def humdial(*arguments: str, log: Path, home: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             env=environment,
+            start_new_session=True,
         )
 
 
