@@ -54,7 +54,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS, help="measure this part alone, and write no file")
     parser.add_argument("--engines", nargs="+", default=["espeak", "kokoro"])
-    parser.add_argument("--count", type=int, default=1, help="items per quota cell")
+    parser.add_argument("--count", type=int, default=1, help="items per quota cell of the part build")
+    parser.add_argument("--speech-count", type=int, default=4, help="the same of the part speech; 4: 24 minutes")
     arguments = parser.parse_args()
     sections = []
     parts = PARTS if arguments.only is None else (arguments.only,)
@@ -63,7 +64,7 @@ def main() -> None:
     if "build" in parts:
         sections.append(section("Building", build.measure(arguments.engines, arguments.count), build.READING))
     if "speech" in parts:
-        sections.append(section("Speech", speech.measure(), speech.READING))
+        sections.append(section("Speech", speech.measure(arguments.speech_count), speech.READING))
     if "scenes" in parts:
         sections.append(section("Scenes", scenes.measure(), scenes.READING))
     if "judges" in parts:

@@ -379,7 +379,8 @@ def main() -> None:
     """Entry point: known errors become one sentence on standard error and an exit status."""
     prepare_environment()
     for polite in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(polite, _interrupt)
+        if signal.getsignal(polite) is not signal.SIG_IGN:  # nohup
+            signal.signal(polite, _interrupt)
     sys.exit(run_guarded(app))
 
 
