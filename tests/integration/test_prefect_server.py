@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
 from uuid import UUID
@@ -15,6 +16,15 @@ from flows.errors import ResourceError
 from flows.orchestration import SERVER_LOG, SERVERS_FILE, PrefectServer
 
 
+@pytest.fixture
+def no_server_of_the_user() -> Iterator[None]:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+        yield
+
+
+@pytest.mark.usefixtures("no_server_of_the_user")
 def test_a_flow_runs_on_the_builds_own_server_which_ends_with_it(tmp_path: Path) -> None:
     from prefect import flow
     from prefect.client.orchestration import get_client
@@ -54,12 +64,22 @@ def test_with_a_server_of_the_user_none_is_started(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_server_of_the_user")
 def test_a_server_that_cannot_start_is_tried_again_and_then_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    started: list[PrefectServer] = []
+    start = PrefectServer._start
+
+    def counted(server: PrefectServer) -> None:
+        started.append(server)
+        start(server)
+
+    monkeypatch.setattr(PrefectServer, "_start", counted)
     monkeypatch.setattr(orchestration, "_SERVER_APP", "prefect_server_that_is_not_there:app")
     with PrefectServer(tmp_path) as server, pytest.raises(ResourceError, match="ended at once") as told, server.ready():
         pass
+    assert len(started) == orchestration._PORTS_TRIED
     assert str(tmp_path / SERVER_LOG) in str(told.value) and "PREFECT_API_URL" in str(told.value)
     assert "prefect_server_that_is_not_there" in (tmp_path / SERVER_LOG).read_text(encoding="utf-8")
     assert not (tmp_path / SERVERS_FILE).exists()

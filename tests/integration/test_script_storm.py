@@ -199,7 +199,7 @@ def _copy_store(source: BuildConfig, target: BuildConfig) -> None:
 def test_kill_9_half_way_asks_nothing_twice(tmp_path: Path) -> None:
     in_flight = 4
     with LlmServer(latency_s=0.03) as server:
-        config = config_of(tmp_path / "killed", server, max_in_flight=in_flight, timeout_s=30.0)
+        config = config_of(tmp_path / "killed", server, max_in_flight=in_flight, timeout_s=10.0)
         orders = orders_of(config, times=8)
         server.answer = Answers(config, orders)
         path = tmp_path / "killed.yaml"
@@ -224,7 +224,7 @@ def test_kill_9_half_way_asks_nothing_twice(tmp_path: Path) -> None:
         assert len(both) > len(first)
         sent = server.requests
 
-        whole = config_of(tmp_path / "whole", server, max_in_flight=32, timeout_s=30.0)
+        whole = config_of(tmp_path / "whole", server, max_in_flight=32, timeout_s=10.0)
         _, frozen, quarantine = run(whole)
         assert target.read_bytes() == frozen
         assert (config.work_dir / SCRIPTS_FOLDER / "quarantine.jsonl").read_bytes() == quarantine

@@ -19,7 +19,7 @@ from validators.balance import judge_balance
 from validators.dataset import judge_dataset
 from validators.directory import validate_root
 from validators.lock import judge_lock
-from validators.rows import SegmentRow, SentenceFile, read_json, view
+from validators.rows import SegmentRow, SentenceFile, existing_file, read_json, view
 from validators.set_texts import judge_texts, texts_of
 from validators.thresholds import Thresholds
 
@@ -205,3 +205,14 @@ def test_numbers_that_are_none_are_refused_by_views() -> None:
     for _ in range(100_000):
         deep = [deep]
     assert isinstance(view(SentenceFile, {"final_duration": 1.0, "speech_segments": deep}), str)
+
+
+def test_a_folder_that_may_not_be_looked_into_holds_no_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = next(item for one in detect_layouts(root) for item in one.read(root, []) if "sentence" in item.files)
+    assert existing_file(found, root, "sentence") is not None
+
+    def refused(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", refused)  # root, as which tests may run, may look everywhere
+    assert existing_file(found, root, "sentence") is None
