@@ -325,9 +325,9 @@ def _form(content: bytes, content_type: str) -> tuple[dict[str, str], dict[str, 
 def main() -> None:
     """Serve until killed; the first line of the output is the address."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--exit-at", type=int, default=-1, help="number of the question in whose answer it dies")
+    parser.add_argument("--exit-at", type=int, default=-1, help="question from which on an answer is its death")
     chosen = parser.parse_args()
-    with SpeechServer(lambda number: Fault("exit") if number == chosen.exit_at else None) as server:
+    with SpeechServer(lambda number: Fault("exit") if 0 <= chosen.exit_at <= number else None) as server:
         print(server.url, flush=True)
         threading.Event().wait()
 
