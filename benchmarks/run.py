@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--only", choices=PARTS, help="measure this part alone, and write no file")
     parser.add_argument("--engines", nargs="+", default=["espeak", "kokoro"])
     parser.add_argument("--count", type=int, default=1, help="items per quota cell of the part build")
-    parser.add_argument("--speech-count", type=int, default=4, help="the same of the part speech; 4: 24 minutes")
+    parser.add_argument("--speech-count", type=int, default=8, help="the same of the part speech; 8: 50 minutes")
     arguments = parser.parse_args()
     sections = []
     parts = PARTS if arguments.only is None else (arguments.only,)

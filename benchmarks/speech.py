@@ -45,7 +45,7 @@ class Spent(NamedTuple):
     after_s: float
 
 
-def measure(count: int = 4) -> list[str]:
+def measure(count: int = 8) -> list[str]:
     """Rows of the table; ``count``: items per quota cell, of one-turn scenes as many as the pack has."""
     with tempfile.TemporaryDirectory(prefix="humdial-bench-") as name:
         folder = Path(name)
