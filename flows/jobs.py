@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import threading
 import time
 from functools import cache
@@ -51,7 +52,11 @@ LAID_OUT = "root"
 
 
 def initialise_worker(parent: int) -> None:
-    """Run once in every worker process: end when the build's process is gone (``kill -9``)."""
+    """Run once in every worker process: end when the build's process is gone (``kill -9``).
+
+    Ctrl-C reaches the workers too: it is for the build, which ends them.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -18,6 +18,8 @@ _SLOW = ("integration", "chaos")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")
+# many builds start on an empty home, two at a time
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "900")
 prepare_environment()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `make test &`: what tests start would never hear a Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -223,7 +223,8 @@ def test_retry_after_pauses_every_new_question(setting: Setting) -> None:
 
     async def work(client: ChatClient) -> None:
         first = asyncio.create_task(client.ask(request(0)))
-        await asyncio.sleep(0.5)  # until the pause is known, on a slow machine too
+        while client.in_flight("loop")[1] != 4:  # halved from 8 at the moment that begins the pause
+            await asyncio.sleep(0.005)
         await asyncio.gather(first, *(client.ask(request(number)) for number in range(1, 6)))
 
     with LlmServer(good, lambda n, body: faults.get(n)) as server:
@@ -244,7 +245,9 @@ def test_concurrency_rises_to_what_is_allowed_and_not_over_it(setting: Setting) 
         await asyncio.gather(*(client.ask(request(number)) for number in range(60)))
         return client.in_flight("loop")
 
-    with LlmServer(good, latency_s=0.02) as server:
+    # by the twentieth question eight are allowed, and these are there long enough to be met together
+    slow = {number: Fault("hang", seconds=0.5) for number in range(20, 28)}
+    with LlmServer(good, lambda n, body: slow.get(n), latency_s=0.005) as server:
         assert setting.run(server.base_url, work, start_in_flight=2, max_in_flight=8) == (8, 8)
         assert 2 < server.most_in_flight <= 8
         assert server.seen.connections <= 8

@@ -9,7 +9,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from itertools import product
 from pathlib import Path
 
@@ -284,14 +283,14 @@ open("{count}", "w").write(str(count))
 class Fake:
     """A process around an interpreter that behaves as told."""
 
-    def __init__(self, folder: Path, behaviour: str) -> None:
+    def __init__(self, folder: Path, behaviour: str, timeout_s: float = 30.0) -> None:
         self._count = folder / "starts"
         self._count.write_text("")
         program = folder / "python"
         program.write_text(FAKE.format(python=sys.executable, count=self._count, behaviour=behaviour))
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
         self.process = CosyVoiceProcess(
-            CosyVoiceSettings(model_dir="m", python=str(program), timeout_s=1.5, start_timeout_s=20.0),
+            CosyVoiceSettings(model_dir="m", python=str(program), timeout_s=timeout_s, start_timeout_s=60.0),
             frozenset({"[sigh]"}),
         )
 
@@ -308,7 +307,9 @@ class Fake:
 
 def test_a_hanging_call_is_asked_once_more_and_then_given_up(tmp_path: Path) -> None:
     fake = Fake(
-        tmp_path, ANSWERS_LOAD + "sys.stdin.readline(); print('stuck at step 3', file=sys.stderr); time.sleep(60)"
+        tmp_path,
+        ANSWERS_LOAD + "sys.stdin.readline(); print('stuck at step 3', file=sys.stderr, flush=True); time.sleep(60)",
+        timeout_s=1.5,
     )
     with pytest.raises(EngineError) as given_up:
         fake.ask()
@@ -403,15 +404,17 @@ def test_the_worker_does_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     """A sibling holds the worker's input open, as a forked process would: the end of input alone is not enough."""
     parent = (
         "import subprocess, sys, time\n"
-        f"worker = subprocess.Popen([sys.executable, '-I', {str(WORKER)!r}], stdin=subprocess.PIPE, stdout=-3)\n"
+        f"worker = subprocess.Popen([sys.executable, '-I', {str(WORKER)!r}], stdin=-1, stdout=-1, stderr=-3)\n"
         "held = subprocess.Popen(['sleep', '60'], pass_fds=[worker.stdin.fileno()], stdout=-3)\n"
+        "worker.stdin.write(b'{}\\n')\n"
+        "worker.stdin.flush()\n"
+        "worker.stdout.readline()\n"  # it answers: its parent was noted before
         "print(worker.pid, held.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
         assert process.stdout
         worker, held = (psutil.Process(int(pid)) for pid in process.stdout.readline().split())
-        time.sleep(1.0)  # until it has noted its parent
         assert worker.is_running()
         process.kill()
     try:

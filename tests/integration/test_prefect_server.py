@@ -17,10 +17,11 @@ from flows.orchestration import SERVER_LOG, SERVERS_FILE, PrefectServer
 
 
 @pytest.fixture
-def no_server_of_the_user() -> Iterator[None]:
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+def no_server_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
-    with temporary_settings(restore_defaults={PREFECT_API_URL}):
+    home = tmp_path_factory.mktemp("prefect")
+    with temporary_settings({PREFECT_HOME: home}, restore_defaults={PREFECT_API_URL}):
         yield
 
 

@@ -58,6 +58,10 @@ Kind = Literal[
 ]
 
 
+#: answers that hold nothing of what was to be spoken
+_WORDLESS = frozenset({"429", "500", "status", "empty", "html", "json", "mp3", "tensor"})
+
+
 @dataclass(frozen=True)
 class Fault:
     """One misbehaviour."""
@@ -154,6 +158,7 @@ class SpeechServer:
         )
         self._thread.start()
         while not self._server.started:
+            assert self._thread.is_alive(), "the server ended at its start"
             self._thread.join(0.01)
         return self
 
@@ -219,7 +224,8 @@ class SpeechServer:
             fault = self.fault_at(number)
             if fault is not None and fault.kind == "hang":
                 await asyncio.sleep(fault.seconds)
-            samples = await asyncio.to_thread(speak, text, voice, speed)
+            wordless = fault is not None and fault.kind in _WORDLESS
+            samples = np.zeros(1, np.float32) if wordless else await asyncio.to_thread(speak, text, voice, speed)
             return self._spoilt(fault, samples, form, request) if fault is not None else _whole(samples, form)
         finally:
             self._in_flight -= 1
