@@ -132,7 +132,7 @@ class Build:
         futures = [shard_task.submit(key) for key in keys]
         for future in futures:
             future.result()
-        results = [self.ledger.result(key) for key in keys]
+        results = (self.ledger.result(key) for key in keys)  # one at a time: each lists all of its files
         return [outcome for result in results if result for outcome in result.outcomes]
 
     def _top_up(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 import typer
-from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.table import Table
 
 from data_schemas.tasks import Language, Split
-from flows.errors import EXIT_FAILED, ConfigError, ResourceError
+from flows.errors import EXIT_FAILED, ConfigError
+from flows.places import release_place, work_lock
 from flows.progress import progress_display
 from flows.report import print_next_commands, print_report
 from flows.validate import ValidateOptions
@@ -46,30 +44,13 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
         return
     parts = resolve(config)
     check_disk(config, parts.items)
-    with work_lock(config.work_dir), progress_display(console) as reporter:
+    with work_lock(config.work_dir), release_place(config.release_dir), progress_display(console) as reporter:
         prepared = prepare(config, path.parent, parts, reporter)
         reporter.expect("plan", len(prepared.plans))
         reporter.advance("plan", len(prepared.plans))
         reporter.note("starting Prefect (5 to 20 seconds) ...")
         report = Build(config, prepared, reporter).run()
     print_report(report, path, console)
-
-
-@contextmanager
-def work_lock(work_dir: Path) -> Iterator[None]:
-    """Alone in a work directory.
-
-    Raises:
-        ResourceError: another command is using it.
-    """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(work_dir / "build.lock", timeout=0):
-            yield
-    except Timeout:
-        raise ResourceError(
-            f"another build is using {work_dir}; wait for it, or give this one its own place with --set work=DIR"
-        ) from None
 
 
 def validate_command(options: ValidateOptions, console: Console) -> None:

@@ -20,7 +20,7 @@ from flows.pool import WorkerPool
 from flows.prepare import Prepared
 from flows.progress import Reporter
 from flows.respoken import Retake, misspoken
-from flows.shards import ItemOutcome, ShardLedger, ShardResult
+from flows.shards import ItemOutcome, ShardLedger
 from flows.speech_work import Asked, SpeechWork, Spoken
 from generators.scenes.composer import SceneImpossible
 from generators.scenes.microphone.babble import babble_requests
@@ -80,8 +80,7 @@ class ShardMaker:
 
     def make(self, key: str, plans: tuple[DialoguePlan, ...]) -> None:
         """Make and judge the items of a shard, then write its ledger entry; a finished shard is passed over."""
-        finished = self.ledger.result(key)
-        if finished is not None:
+        if self._is_finished(key):
             for stage in ("write", "compose", "judge"):
                 self.reporter.advance(stage, len(plans))
             return
@@ -92,7 +91,19 @@ class ShardMaker:
                 self.reporter.expect(stage, len(again))
             produced = self._produce(key, list(again.values()))
             drafts = [dict(zip(again, produced, strict=True)).get(n, draft) for n, draft in enumerate(drafts)]
-        self.ledger.finish(ShardResult(key=key, outcomes=tuple(self._outcome(key, draft) for draft in drafts)))
+        self.ledger.finish(key, tuple(self._outcome(key, draft) for draft in drafts))
+
+    def _is_finished(self, key: str) -> bool:
+        """By an earlier run, and its files are still those that were judged."""
+        finished = self.ledger.result(key)
+        if finished is None:
+            return False
+        if self.cancelled.is_set():
+            raise KeyboardInterrupt
+        changed = self.ledger.first_changed(finished)
+        if changed is not None:
+            self.reporter.note(f"{changed} is not the file that was judged any more; its shard is made again")
+        return changed is None
 
     def _produce(self, key: str, drafts: list[Draft]) -> list[Draft]:
         """Speak, compose and judge."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from flows.code_version import code_version
 from flows.config import BuildConfig
 from flows.errors import GateFailed, TargetError
 from flows.jobs import ITEM_FILE, MEASURES_FILE, STAGED
+from flows.places import PARTIAL_MARK, fresh_staging, move_to
 from flows.prepare import Prepared
 from flows.progress import Reporter
 from flows.reconcile import CellCount
@@ -44,7 +44,6 @@ from validators.tables import measures_frame, read_measures
 LOCK_FILE = "dataset.lock.json"
 #: the frozen scripts of the released items: with ``scripts.pack: [that file]`` they can be spoken again
 SCRIPTS_FILE = "scripts.jsonl"
-_PARTIAL_MARK = ".humdial-partial"
 LOCK_FORMAT = 1
 
 
@@ -100,9 +99,10 @@ def publish(
 
     Raises:
         GateFailed: set-level judges or the catalog's suite found errors; nothing was published.
+        TargetError: something was put at the target meanwhile.
     """
     target = config.release_dir
-    staging = _fresh_staging(target)
+    staging = fresh_staging(target)
     reporter.expect("publish", 4)
     layouts = _write_tree(config, accepted, staging)
     reporter.advance("publish")
@@ -114,15 +114,17 @@ def publish(
     reporter.advance("publish")
     write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted), texts))
     write_text_atomic(staging / "RESOURCES.md", resource_declaration(config, prepared, texts))
-    (staging / _PARTIAL_MARK).unlink()
     lock = make_lock(config, prepared, counts, staging)
     reporter.advance("publish")
     write_text_atomic(
         staging / LOCK_FILE, json.dumps(lock.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
     )
-    if target.exists():
-        target.rmdir()  # an empty directory; anything else was refused before the build began
-    os.rename(staging, target)
+    existing = check_target(config)
+    if existing is not None:  # the same release, put there by hand meanwhile
+        shutil.rmtree(staging)
+        return existing
+    (staging / PARTIAL_MARK).unlink()
+    move_to(staging, target)
     reporter.advance("publish")
     return lock
 
@@ -133,17 +135,6 @@ def accepted_seconds(accepted: Sequence[Accepted]) -> dict[Track, float]:
     for entry in accepted:
         seconds[entry.outcome.cell.task.track] += entry.outcome.audio_seconds
     return seconds
-
-
-def _fresh_staging(target: Path) -> Path:
-    staging = target.parent / f".{target.name}.partial"
-    if staging.exists():
-        if not (staging / _PARTIAL_MARK).exists() and not (staging / LOCK_FILE).exists():
-            raise TargetError(f"{staging} is in the way and was not made by a build; move it away")
-        shutil.rmtree(staging)
-    staging.mkdir(parents=True)
-    (staging / _PARTIAL_MARK).touch()
-    return staging
 
 
 def _write_tree(config: BuildConfig, accepted: Sequence[Accepted], staging: Path) -> tuple[Layout, ...]:
@@ -240,7 +231,7 @@ def make_lock(config: BuildConfig, prepared: Prepared, counts: tuple[CellCount, 
     entries = tuple(
         FileEntry(path=path.relative_to(root).as_posix(), sha256=sha256_of(path), bytes=path.stat().st_size)
         for path in sorted(root.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path != root / PARTIAL_MARK
     )
     entries = tuple(sorted(entries, key=lambda entry: entry.path))
     return DatasetLock(

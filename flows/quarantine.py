@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 from data_schemas.base import write_jsonl
+from data_schemas.layouts.writer import link_or_copy
 from flows.shards import ItemOutcome
 
 FINDINGS_FILE = "findings.jsonl"
@@ -16,7 +16,7 @@ FINDINGS_FILE = "findings.jsonl"
 def write_quarantine(root: Path, rejected: Iterable[tuple[ItemOutcome, Path]]) -> int:
     """Rewrite ``root`` to hold one folder per rejected item; returns how many.
 
-    The audio is hard-linked from the work files; an item that never became audio has its findings only.
+    The audio is hard-linked from the work files, or copied; an item that never became audio has its findings only.
     """
     if root.exists():
         shutil.rmtree(root)
@@ -24,8 +24,8 @@ def write_quarantine(root: Path, rejected: Iterable[tuple[ItemOutcome, Path]]) -
     for outcome, directory in rejected:
         target = root / outcome.plan_id
         target.mkdir(parents=True)
-        if directory.exists():
-            shutil.copytree(directory, target, copy_function=os.link, dirs_exist_ok=True)
+        for file in sorted(path for path in directory.rglob("*") if path.is_file()):
+            link_or_copy(file, target / file.relative_to(directory))
         write_jsonl(target / FINDINGS_FILE, outcome.findings)
         count += 1
     return count

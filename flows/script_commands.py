@@ -11,10 +11,10 @@ from rich.console import Console
 
 from data_schemas.finding import Severity
 from data_schemas.plan import Place
-from flows.commands import work_lock
 from flows.config import BuildConfig, load_config
 from flows.errors import EXIT_FAILED, ConfigError
 from flows.estimate import print_estimate
+from flows.places import work_lock
 from flows.prepare import resolve
 from flows.progress import Reporter, progress_display
 from flows.report import print_findings

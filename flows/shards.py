@@ -1,23 +1,29 @@
 """The shard ledger: which groups of items are finished, kept on disk, written atomically.
 
 Prefect's database is not a ledger (short runs lose task rows at exit), so this is: a
-shard is finished when its ``result.json`` exists, which is the last file written.
+shard is finished when its ``result.json`` exists, which is the last file written, and the
+files of its items are those that were judged: ``result.json`` holds their sizes and hashes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from data_schemas.base import Record, dump_json
 from data_schemas.finding import Finding, Severity
 from data_schemas.plan import DialoguePlan, QuotaCell
-from flows.atomic import write_text_atomic
+from data_schemas.release import FileEntry
+from flows.atomic import sha256_of, write_text_atomic
+from flows.jobs import LAID_OUT
 from flows.respoken import Retake
 
 RESULT_FILE = "result.json"
+ITEMS = "items"
 
 
 class ItemOutcome(Record):
@@ -40,6 +46,8 @@ class ItemOutcome(Record):
 class ShardResult(Record):
     key: str
     outcomes: tuple[ItemOutcome, ...]
+    #: what is read again of the items, paths below the shard's directory
+    files: tuple[FileEntry, ...]
 
 
 def split_shards(plans: Sequence[DialoguePlan], size: int) -> tuple[tuple[DialoguePlan, ...], ...]:
@@ -60,11 +68,26 @@ class ShardLedger:
         self.root = root
 
     def result(self, key: str) -> ShardResult | None:
-        """The finished shard, or None when it has to be made."""
+        """The finished shard, or None when it has to be made: also when its result cannot be read or lists no files."""
         file = self.root / key / RESULT_FILE
         if not file.exists():
             return None
-        return ShardResult.model_validate_json(file.read_text(encoding="utf-8"))
+        try:
+            return ShardResult.model_validate_json(file.read_bytes())
+        except ValidationError:
+            return None
+
+    def first_changed(self, result: ShardResult) -> Path | None:
+        """The first file that is no longer the one that was judged, or None. Reads every byte of the shard.
+
+        A power cut can leave empty files behind a finished shard, and a released file is another name of a file here:
+        who edits it in place edits both.
+        """
+        for entry in result.files:
+            path = self.root / result.key / entry.path
+            if not path.is_file() or path.stat().st_size != entry.bytes or sha256_of(path) != entry.sha256:
+                return path
+        return None
 
     def start(self, key: str) -> Path:
         """An empty work directory for a shard; what a killed run left in it is removed."""
@@ -74,11 +97,21 @@ class ShardLedger:
         directory.mkdir(parents=True)
         return directory
 
-    def finish(self, result: ShardResult) -> None:
-        write_text_atomic(self.root / result.key / RESULT_FILE, result.to_json_line() + "\n")
+    def finish(self, key: str, outcomes: tuple[ItemOutcome, ...]) -> None:
+        result = ShardResult(key=key, outcomes=outcomes, files=tuple(self._files(key)))
+        write_text_atomic(self.root / key / RESULT_FILE, result.to_json_line() + "\n")
 
     def item_dir(self, key: str, plan_id: str) -> Path:
-        return self.root / key / "items" / plan_id
+        return self.root / key / ITEMS / plan_id
+
+    def _files(self, key: str) -> Iterator[FileEntry]:
+        """All but what was laid out for the judges alone: names of the same files."""
+        root = self.root / key
+        for directory in sorted((root / ITEMS).glob("*")):
+            for path in sorted(directory.rglob("*")):
+                if path.is_file() and path.relative_to(directory).parts[0] != LAID_OUT:
+                    place = path.relative_to(root).as_posix()
+                    yield FileEntry(path=place, sha256=sha256_of(path), bytes=path.stat().st_size)
 
     def prune(self, keep: frozenset[str]) -> int:
         """Remove shards of earlier configurations; returns how many."""

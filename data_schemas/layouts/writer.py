@@ -42,11 +42,15 @@ def write_items(root: Path, layout: Layout, items: Iterable[tuple[Item, Path]]) 
 def _place(source: Path, target: Path) -> None:
     if target.exists():
         raise FileExistsError(f"{target} already exists; nothing is overwritten")
+    link_or_copy(source, target)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for a file, or a copy on another file system and on one without hard links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
     except OSError:
-        # other file system, or one without hard links
         shutil.copyfile(source, target)
 
 

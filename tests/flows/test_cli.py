@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from flows.cli import known_sentence, run_guarded
-from flows.errors import EXIT_INTERRUPTED, EXIT_USAGE, ConfigError
+from flows.errors import EXIT_INTERRUPTED, EXIT_USAGE, ConfigError, ResourceError
+from flows.places import release_place
 from flows.publish import LOCK_FILE
 from tests.support.builds import draft_config
 from tests.support.cli import invoke
@@ -34,6 +35,14 @@ def test_a_foreign_target_is_not_touched(tmp_path: Path) -> None:
     assert "nothing was touched" in str(error)
     assert mine.read_text(encoding="utf-8") == "重要"
     assert not (tmp_path / "release" / LOCK_FILE).exists()
+
+
+def test_two_builds_never_make_the_same_release(tmp_path: Path) -> None:
+    path = draft_config(tmp_path)
+    with release_place(tmp_path / "release"):
+        _, _, error = invoke("build", str(path), "--set", f"work={tmp_path / '另一处'}")
+    assert isinstance(error, ResourceError)
+    assert "--set release=DIR" in str(error)
 
 
 @pytest.mark.parametrize(

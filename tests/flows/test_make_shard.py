@@ -55,7 +55,19 @@ class InProcess:
         return self._threads.submit(job, *arguments)
 
 
-def make(folder: Path, engine: Breaking, monkeypatch: pytest.MonkeyPatch) -> ShardResult:
+class Notes(SilentReporter):
+    """Keeps what a person would read."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def make(
+    folder: Path, engine: Breaking, monkeypatch: pytest.MonkeyPatch, reporter: SilentReporter | None = None
+) -> ShardResult:
     quotas = [{"task": "trajectory", "languages": ["zh"], "splits": ["train"], "turns": [3], "count": 1}]
     path = draft_config(folder, quotas=quotas, speech={"engine": "espeak", "tries": TRIES})
     config = load_config(path)
@@ -66,7 +78,7 @@ def make(folder: Path, engine: Breaking, monkeypatch: pytest.MonkeyPatch) -> Sha
     pool: Any = InProcess()
     ledger = ShardLedger(folder / "shards")
     speech = SpeechWork(config, engine, pool)
-    ShardMaker(config, prepared, SilentReporter(), ledger, pool, speech, Event()).make("k", prepared.plans)
+    ShardMaker(config, prepared, reporter or SilentReporter(), ledger, pool, speech, Event()).make("k", prepared.plans)
     result = ledger.result("k")
     assert result is not None
     return result
@@ -94,3 +106,24 @@ def test_it_is_given_up_after_the_last_try(tmp_path: Path, monkeypatch: pytest.M
     assert finding.code == "BUILD.SPEECH_FAILED" and "只有噪声" in finding.message
     assert all(len(seeds) == TRIES for seeds in engine.seeds.values())
     assert [(one.tries, one.mended) for one in outcome.retakes] == [(TRIES, False)] * 3
+
+
+def test_a_finished_shard_is_made_again_only_when_its_files_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reporter = Notes()
+    engine = Breaking(failures=0)
+    result = make(tmp_path, engine, monkeypatch, reporter)
+    made = {path: (path.read_bytes(), path.stat().st_ino) for path in tmp_path.rglob("staged/*.wav")}
+    assert len(made) == 3
+
+    assert make(tmp_path, engine, monkeypatch, reporter) == result
+    assert reporter.notes == []
+    assert {path: path.stat().st_ino for path in made} == {path: inode for path, (_, inode) in made.items()}
+
+    damaged = next(iter(made))
+    damaged.write_bytes(b"")  # as after a power cut
+    assert make(tmp_path, engine, monkeypatch, reporter) == result
+    (note,) = reporter.notes
+    assert str(damaged) in note
+    assert {path: path.read_bytes() for path in made} == {path: content for path, (content, _) in made.items()}
