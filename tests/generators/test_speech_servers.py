@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import re
 import socket
 import struct
 import traceback
@@ -522,6 +523,53 @@ def test_a_refused_question_is_not_asked_again(bench: Bench, name: str) -> None:
         error
     )
     assert server.requests == 2
+
+
+@pytest.mark.parametrize("name", [OPENAI, COSY])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_stops_everything_and_says_where_it_leads(
+    bench: Bench, name: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a proxy that wants https: every question would be refused one by one."""
+    monkeypatch.setenv("SPEECH_KEY", SECRET)
+    moved = f"https://anna:pass@tts.example:8443/v1/audio/speech?key={SECRET}#top"
+    with SpeechServer(lambda number: Fault("status", status=status, location=moved)) as server:
+        engine = bench.at(server, name, {"max_in_flight": 1, "api_key_env": "SPEECH_KEY"})
+        errors = all_of(engine, request(name), request(name, text="我们走吧。"))
+        assert server.requests == 1
+        url = server.openai_url if name == OPENAI else server.cosyvoice_url
+    assert [type(one) for one in errors] == [EndpointError, EndpointError]
+    assert str(errors[0]) == (
+        f"endpoint 'speech.server' ({url}) redirects to https://tts.example:8443 (status {status}), which is not "
+        "followed; correct base_url, then run the same command again"
+    )
+
+
+@pytest.mark.parametrize("name", [OPENAI, COSY])
+def test_a_server_that_sends_the_first_look_elsewhere_is_not_believed(bench: Bench, name: str) -> None:
+    told = r"redirects to https://tts\.example \(status 307\).*correct base_url"
+    with SpeechServer(list_moved_to="https://tts.example/v1/models") as server, pytest.raises(EngineError, match=told):
+        asyncio.run(bench.at(server, name).open())
+
+
+@pytest.mark.parametrize("name", [OPENAI, COSY])
+def test_a_list_that_lies_elsewhere_on_the_server_says_nothing_about_speech(bench: Bench, name: str) -> None:
+    with SpeechServer(list_moved_to="/docs/") as server:
+        (raw,) = all_of(bench.at(server, name), request(name))
+    assert isinstance(raw, RawSpeech)
+
+
+@pytest.mark.parametrize("status", [201, 202, 206])
+def test_another_success_than_200_is_asked_again(bench: Bench, status: int) -> None:
+    fault = Fault("status", status=status, message="已排队")
+    with SpeechServer(lambda number: fault if number < 2 else None) as server:
+        bench.at(server, OPENAI).synthesise(request())
+        assert server.requests == 3
+    with SpeechServer(lambda number: fault) as server:
+        errors = all_of(bench.at(server, OPENAI, {"retries": 0}), *(request(text=f"{n}" + TEXT) for n in "一二三"))
+    told = f"is down: 3 questions in a row got no answer, .* the last time: status {status} instead of 200 with audio"
+    assert all(isinstance(one, EndpointError) for one in errors)
+    assert re.search(told, str(errors[0]))
 
 
 @pytest.mark.parametrize(("name", "form"), BOTH)
