@@ -26,6 +26,7 @@ from generators.remote.errors import ConfigProblem, EndpointError
 from generators.remote.retry import BadAnswer
 from generators.speech.engine import Control, EngineError, RawSpeech, RemoteEngine
 from generators.speech.registry import create_engine
+from generators.speech.returned import Misspoken, check_returned
 from generators.speech.servers.audio import Answer, decode
 from generators.speech.servers.base import ServerEngine
 from generators.speech.servers.settings import SpeechServerSettings
@@ -134,14 +135,51 @@ def test_two_channels_become_one() -> None:
     np.testing.assert_allclose(raw.samples, TONE / 2, atol=1e-6)
 
 
-@pytest.mark.parametrize("placeholder", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_a_stream_that_did_not_know_its_length_is_whole(placeholder: int) -> None:
+def with_lengths(content: bytes, riff: int, data: int) -> bytes:
+    told = bytearray(content)
+    at = told.index(b"data") + 4
+    told[4:8], told[at : at + 4] = struct.pack("<I", riff), struct.pack("<I", data)
+    return bytes(told)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize(
+    ("riff", "data"),
+    [(0, 0), (36, 0), (0xFFFFFFFF, 0), (0, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFFFFF, 0x7FFFFFFF)],
+)
+def test_a_stream_that_did_not_know_its_length_is_whole(riff: int, data: int, subtype: str) -> None:
+    content = with_lengths(encoded("wav", subtype=subtype), riff, data)
+    raw = decode(Answer(content), "wav", 24_000)
+    np.testing.assert_array_equal(to_pcm16(raw.samples), to_pcm16(TONE))
+
+
+@pytest.mark.parametrize("told", [(0, 0), (36, 0), (36 + 8, 0)])
+def test_a_wav_without_samples_holds_none(told: tuple[int, int]) -> None:
+    """With a true length of the file, what follows an empty data chunk is no sound."""
+    content = with_lengths(encoded("wav", TONE[:0]), *told)
+    content += b"LIST\0\0\0\0" if told[0] > 36 else b""
+    with pytest.raises(BadAnswer, match="the audio holds no samples"):
+        decode(Answer(content), "wav", 24_000)
+
+
+@pytest.mark.parametrize("rate", [1, 7_999, 192_001, 2**31 - 1])
+def test_a_header_with_a_rate_that_no_speech_has_is_asked_again(rate: int) -> None:
     content = bytearray(encoded("wav"))
-    at = content.index(b"data") + 4
-    content[4:8] = content[at : at + 4] = struct.pack("<I", placeholder)
-    if placeholder == 0:  # no reader can tell such a data chunk from an empty one
-        content[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
-    assert len(decode(Answer(bytes(content)), "wav", 24_000).samples) == len(TONE)
+    content[24:28] = struct.pack("<I", rate)
+    with pytest.raises(BadAnswer, match=f"the audio is sampled at {rate} Hz; speech has 8000 to 192000"):
+        decode(Answer(bytes(content)), "wav", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(np.nan, "not numbers"), (np.inf, "not numbers"), (1e300, "not numbers"), (-1e30, "1e\\+30 times full scale")],
+)
+def test_floats_that_are_no_sound_are_worth_another_seed(value: float, told: str) -> None:
+    samples = np.tile(TONE, 20).astype(np.float64)
+    samples[7] = value
+    raw = decode(Answer(encoded("wav", samples, subtype="DOUBLE")), "wav", None)
+    with pytest.raises(Misspoken, match=told):
+        check_returned(raw.samples, raw.sample_rate, TEXT, Language.ZH, OPENAI)
 
 
 @given(st.integers(min_value=1, max_value=len(encoded("wav")) - 1))
