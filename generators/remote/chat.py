@@ -325,6 +325,6 @@ def _openai_client(base_url: str, key: str, timeout_s: float) -> Any:
     """One client, and so one pool of connections, per endpoint. Retries are ours."""
     import openai
 
-    # a proxy of the environment cannot reach this machine's own loopback address
-    own = openai.DefaultAsyncHttpxClient(trust_env=False) if is_loopback(base_url) else None
+    # a proxy of the environment cannot reach this machine's own loopback address; redirects are `Endpoint`'s to tell
+    own = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(base_url), follow_redirects=False)
     return openai.AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, timeout=timeout_s, http_client=own)

@@ -190,7 +190,10 @@ class Endpoint:
         return f"endpoint {self.name!r} ({self.where})"
 
     def _words(self, failure: Failure) -> str:
-        words = redact(failure.reason, self.secrets)
+        return self._shortened(failure.reason)
+
+    def _shortened(self, words: str) -> str:
+        words = redact(words, self.secrets)
         return words if len(words) <= _MOST_WORDS else words[:_MOST_WORDS] + "…"
 
     def _fatal_sentence(self, failure: Failure, subject: str) -> str:
@@ -203,6 +206,11 @@ class Endpoint:
             return (
                 f"{self._named()} does not accept {what} for {subject} (status {failure.status}); {way_out}, "
                 "then run the same command again"
+            )
+        if failure.moved_to is not None:
+            return (
+                f"{self._named()} redirects to {self._shortened(failure.moved_to)} (status {failure.status}), which is "
+                "not followed; correct base_url, then run the same command again"
             )
         return (
             f"{self._named()} cannot answer for {subject} ({self._words(failure)}); check base_url "

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 from data_schemas.randomness import named_generator
 
@@ -21,12 +22,16 @@ RETRY_AFTER_CAP = 4.0
 _TOO_MANY = 429
 _BUSY_WITH_TIME = 503
 _SERVER_ERRORS = 500
+#: Redirects are followed nowhere: a POST would become a GET, or every question go twice and the key first to the wrong
+#: address.
+_REDIRECTS = range(300, 400)
 #: request timeout, conflict, too early, nginx "client closed request": tried again by the usual clients
 _RETRY = frozenset({408, 409, 425, 499})
 #: no key, no money, no rights, no such path or model, wrong method, proxy asks for a login
 _FATAL = frozenset({401, 402, 403, 404, 405, 407})
 #: OpenAI's 429 that no waiting mends: the account is out of credit
 _FATAL_CODES = frozenset({"insufficient_quota"})
+_ELSEWHERE = "another address"
 _TRANSPORT_PACKAGES = frozenset({"openai", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp"})
 
 
@@ -54,17 +59,19 @@ class Failure:
     retry_after_s: float | None = None
     #: no connection came about, so the question cannot be the cause
     unreachable: bool = False
+    #: where a redirect leads: another origin, or a path of the same
+    moved_to: str | None = None
 
 
 def judge_status(status: int) -> Verdict:
-    """Meaning of an HTTP status of 400 and above.
+    """Meaning of an HTTP status of 300 and above.
 
-    >>> [judge_status(status).name for status in (429, 500, 401, 422)]
-    ['PUSH_BACK', 'RETRY', 'FATAL', 'REFUSED']
+    >>> [judge_status(status).name for status in (429, 500, 401, 308, 422)]
+    ['PUSH_BACK', 'RETRY', 'FATAL', 'FATAL', 'REFUSED']
     """
     if status == _TOO_MANY:
         return Verdict.PUSH_BACK
-    if status in _FATAL:
+    if status in _FATAL or status in _REDIRECTS:
         return Verdict.FATAL
     if status >= _SERVER_ERRORS or status in _RETRY:
         return Verdict.RETRY
@@ -103,7 +110,21 @@ def _of_status(error: Exception, status: int, now: datetime) -> Failure:
     wait = None
     if status in (_TOO_MANY, _BUSY_WITH_TIME):
         wait = retry_after_s(headers.get("retry-after"), now)
-    return Failure(verdict, f"status {status}: {_words_of(error)}", status, wait)
+    moved_to = _moved_to(error, headers.get("location")) if status in _REDIRECTS else None
+    return Failure(verdict, f"status {status}: {_words_of(error)}", status, wait, moved_to=moved_to)
+
+
+def _moved_to(error: Exception, location: str | None) -> str:
+    """Without user, query and fragment: they may hold a key."""
+    asked = str(getattr(getattr(error, "response", None), "url", ""))
+    try:
+        old, new = urlsplit(asked), urlsplit(urljoin(asked, location or ""))
+    except ValueError:
+        return _ELSEWHERE
+    if not location or not new.netloc:
+        return _ELSEWHERE
+    origin = f"{new.scheme}://{new.netloc.rpartition('@')[2]}"
+    return new.path if (new.scheme, new.netloc) == (old.scheme, old.netloc) else origin
 
 
 def _words_of(error: Exception) -> str:

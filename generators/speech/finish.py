@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -12,6 +13,7 @@ from data_schemas.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.utterance import SpeechRequest, WordTiming
 from generators.speech.engine import EngineError, RawSpeech
 from generators.speech.loudness import integrated_loudness, peak_dbfs, set_loudness
+from generators.speech.returned import LOUDEST_PEAK, Misspoken
 
 #: Part of every store key: raise it when this module or ``loudness`` changes what comes out.
 FINISH_VERSION = "2"
@@ -47,30 +49,42 @@ def finish(raw: RawSpeech, request: SpeechRequest) -> FinishedSpeech:
     """Resample, remove DC, shorten inner silences, trim the edges and set the loudness.
 
     Raises:
-        EngineError: the engine gave no samples, values that are not numbers, or silence.
+        EngineError: the engine gave no samples, values that are not numbers, or absurdly large ones.
+        Misspoken: it gave silence, or next to it.
     """
     name = f"engine {request.engine}, voice {request.voice}, text {request.spoken_text!r}"
-    if not len(raw.samples) or not np.isfinite(raw.samples).all():
-        raise EngineError(
-            f"{name}: {'no samples' if not len(raw.samples) else 'samples that are not numbers'} came out"
-        )
-    samples = _without_dc(_resample(raw.samples, raw.sample_rate))
+    problem = _problem(raw.samples)
+    if problem is not None:
+        raise EngineError(f"{name}: {problem} came out")
+    samples = _without_dc(resampled(raw.samples, raw.sample_rate))
     spans = speech_spans(samples)
     if not spans:
-        raise EngineError(f"{name}: only silence came out")
+        raise Misspoken(f"{name}: only silence came out")
     pieces = _kept_pieces(samples, spans, request)
     edge = _samples_of(request.edge_silence_ms)
     joined = _faded(_joined(samples, pieces))
     before = max(0, edge - (spans[0][0] - pieces[0][0]))
     after = max(0, edge - (pieces[-1][1] - spans[-1][1]))
     padded = np.concatenate([np.zeros(before, np.float32), joined, np.zeros(after, np.float32)])
-    finished = set_loudness(padded, SAMPLE_RATE_HZ, request.loudness_lufs)
+    try:
+        finished = set_loudness(padded, SAMPLE_RATE_HZ, request.loudness_lufs)
+    except ValueError as error:  # a click, or a rumble that nobody hears
+        raise Misspoken(f"{name}: only silence came out") from error
     return FinishedSpeech(
         samples=finished,
         loudness_lufs=round(integrated_loudness(finished, SAMPLE_RATE_HZ), 3),
         peak_dbfs=round(peak_dbfs(finished), 3),
         words=_moved_words(raw, pieces, before, len(finished)),
     )
+
+
+def _problem(samples: Samples) -> str | None:
+    if not len(samples):
+        return "no samples"
+    peak = float(np.abs(samples).max())
+    if not math.isfinite(peak):
+        return "samples that are not numbers"
+    return f"samples of {peak:.0e} times full scale" if peak > LOUDEST_PEAK else None
 
 
 def speech_spans(samples: Samples) -> tuple[Span, ...]:
@@ -96,14 +110,15 @@ def _louder_than(samples: Samples, below_peak_db: float) -> tuple[Span, ...]:
     return tuple((int(start), min(int(stop), len(samples))) for start, stop in found)
 
 
-def _resample(samples: Samples, rate: int) -> Samples:
+def resampled(samples: Samples, rate: int) -> Samples:
+    """Mono ``[n]`` at 16 kHz."""
     import soxr
 
     mono = np.asarray(samples, dtype=np.float32)
     if rate == SAMPLE_RATE_HZ:
         return mono
-    resampled: Samples = np.asarray(soxr.resample(mono, rate, SAMPLE_RATE_HZ, quality="VHQ"), dtype=np.float32)
-    return resampled
+    moved: Samples = np.asarray(soxr.resample(mono, rate, SAMPLE_RATE_HZ, quality="VHQ"), dtype=np.float32)
+    return moved
 
 
 def _without_dc(samples: Samples) -> Samples:

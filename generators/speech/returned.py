@@ -15,6 +15,8 @@ from generators.speech.engine import EngineError
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 192_000
 #: Below this peak nothing can be heard at any usual loudness: 16-bit speech has its noise at -60 to -90 dBFS (CHOICE).
 SILENT_PEAK = 10 ** (-60 / 20)
+#: As much as unscaled 32-bit integers; more is no sound, and its power overflows (CHOICE).
+LOUDEST_PEAK = 2.0**31
 #: CosyVoice makes 2 to 20 speech tokens of 1/25 s for a token of text (COSYVOICE.md "Length"), so at most 0.8 s.
 CAP_SECONDS_PER_TOKEN = 20 / 25
 #: Longer than this share of the cap: the model did not find the end of the text (CHOICE).
@@ -54,8 +56,8 @@ def check_returned(
     ``expected_rate`` the sampling rate the model is known to have, ``text_tokens`` how many tokens it made of the text.
 
     Raises:
-        Misspoken: no samples, not mono, not numbers, silent, too short or long for the text, or so long that the
-            generation ran into its cap.
+        Misspoken: no samples, not mono, not numbers or absurdly large ones, silent, too short or long for the text, or
+            so long that the generation ran into its cap.
         EngineError: another rate: no seed mends that.
     """
     _check_rate(sample_rate, expected_rate, subject)
@@ -63,7 +65,10 @@ def check_returned(
         raise Misspoken(f"{subject}: samples of shape {list(samples.shape)} came out instead of mono, for {text!r}")
     if not np.isfinite(samples).all():
         raise Misspoken(f"{subject}: samples that are not numbers came out for {text!r}; try another seed")
-    if float(np.abs(samples).max()) < SILENT_PEAK:
+    peak = float(np.abs(samples).max())
+    if peak > LOUDEST_PEAK:
+        raise Misspoken(f"{subject}: samples of {peak:.0e} times full scale came out for {text!r}; try another seed")
+    if peak < SILENT_PEAK:
         raise Misspoken(f"{subject}: only silence came out for {text!r}; try another seed")
     seconds = len(samples) / sample_rate * speed
     shortest, longest = expected_seconds(text, language)

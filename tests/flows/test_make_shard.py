@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 
 from data_schemas.utterance import SpeechRequest
@@ -28,19 +29,24 @@ TRIES = 3
 
 
 class Breaking(EspeakEngine):
-    """espeak that fails at the first ``failures`` tries of every text."""
+    """espeak that fails at the first ``failures`` tries of every text, or only clicks at them."""
 
     controls = frozenset({Control.SEED})
 
-    def __init__(self, failures: int) -> None:
+    def __init__(self, failures: int, clicks: bool = False) -> None:
         super().__init__()
         self.failures = failures
+        self.clicks = clicks
         self.seeds: dict[str, list[int]] = {}
 
     def synthesise(self, request: SpeechRequest) -> RawSpeech:
         seeds = self.seeds.setdefault(request.spoken_text, [])
         seeds.append(request.seed)
         if len(seeds) <= self.failures:
+            if self.clicks:
+                click = np.zeros(32_000, np.float32)
+                click[16_000] = 0.005
+                return RawSpeech(click, 16_000)
             raise Misspoken("只有噪声")
         return super().synthesise(request)
 
@@ -96,6 +102,13 @@ def test_it_is_asked_with_other_seeds_until_it_speaks(tmp_path: Path, monkeypatc
     utterances = json.loads(item.read_text(encoding="utf-8"))["utterances"]
     assert [one["tries"] for one in utterances] == [TRIES] * 3
     assert [one["provenance"]["seed"] for one in utterances] == [seeds[-1] for seeds in engine.seeds.values()]
+
+
+def test_next_to_silence_is_spoken_again_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A click passes every look at the samples, and has no loudness that could be set."""
+    (outcome,) = make(tmp_path, Breaking(failures=1, clicks=True), monkeypatch).outcomes
+    assert outcome.accepted, outcome.findings
+    assert [(one.tries, one.mended) for one in outcome.retakes] == [(2, True)] * 3
 
 
 def test_it_is_given_up_after_the_last_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -371,6 +371,24 @@ def test_a_wrong_endpoint_stops_everybody_and_records_nothing(setting: Setting, 
         assert setting.store.failure(request_key(one)) is None
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_stops_everybody_and_says_where_it_leads(setting: Setting, status: int) -> None:
+    """Also where following it would work: every question would go twice, and the key first to the wrong address."""
+    requests = [request(number) for number in range(4)]
+    with LlmServer(good) as right:
+        moved = f"{right.base_url}/chat/completions?key={SECRET}"
+        with LlmServer(good, always("status", status=status, location=moved)) as server:
+            outcomes = setting.outcomes(server.base_url, *requests, max_in_flight=1, start_in_flight=1)
+            assert (server.requests, right.requests) == (1, 0)
+    for one, outcome in zip(requests, outcomes, strict=True):
+        assert isinstance(outcome, EndpointError)
+        assert str(outcome) == (
+            f"endpoint 'loop' ({server.base_url}) redirects to {right.base_url.removesuffix('/v1')} (status {status}), "
+            "which is not followed; correct base_url, then run the same command again"
+        )
+        assert setting.store.failure(request_key(one)) is None
+
+
 def test_a_server_that_is_not_there(setting: Setting) -> None:
     url = unused_url()
     (outcome,) = setting.outcomes(url, request(), retries=1)

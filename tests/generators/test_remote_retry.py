@@ -13,6 +13,8 @@ NOW = datetime(2026, 11, 21, 8, 0, 0, tzinfo=UTC)
 
 
 class Response:
+    url = "http://llm.example/v1/chat/completions"
+
     def __init__(self, headers: dict[str, str]) -> None:
         self.headers = headers
 
@@ -31,7 +33,7 @@ class StatusError(Exception):
     [
         (Verdict.PUSH_BACK, [429]),
         (Verdict.RETRY, [408, 409, 500, 502, 503, 504, 529]),
-        (Verdict.FATAL, [401, 402, 403, 404]),
+        (Verdict.FATAL, [300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404]),
         (Verdict.REFUSED, [400, 413, 422]),
     ],
 )
@@ -70,6 +72,28 @@ def test_retry_after_is_read_from_the_response(status: int, seconds: float | Non
     failure = judge_error(StatusError(status, {"retry-after": "Sat, 21 Nov 2026 08:00:30 GMT"}), NOW)
     assert failure is not None
     assert failure.retry_after_s == seconds
+
+
+@pytest.mark.parametrize(
+    ("location", "moved_to"),
+    [
+        ("https://llm.example/v1/chat/completions?key=秘密", "https://llm.example"),
+        ("https://user:secret@llm.example:8443/v1", "https://llm.example:8443"),
+        ("//other.example/v1#top", "http://other.example"),
+        ("/api/v1/chat/completions?key=秘密", "/api/v1/chat/completions"),
+        ("http://llm.example/v1/chat/completions/", "/v1/chat/completions/"),
+        ("http://[oops/v1", "another address"),
+        ("mailto:someone", "another address"),
+        ("", "another address"),
+        (None, "another address"),
+    ],
+)
+def test_where_a_redirect_leads_is_told_without_secrets(location: str | None, moved_to: str) -> None:
+    failure = judge_error(StatusError(301, {} if location is None else {"location": location}))
+    assert failure is not None
+    assert (failure.verdict, failure.moved_to) == (Verdict.FATAL, moved_to)
+    elsewhere = judge_error(StatusError(404, {"location": "https://other.example"}))
+    assert elsewhere is not None and elsewhere.moved_to is None
 
 
 def test_the_reason_is_the_servers_message_on_one_line() -> None:

@@ -22,11 +22,12 @@ from data_schemas.tasks import Language
 from data_schemas.utterance import WordTiming
 from generators.speech.engine import RawSpeech
 from generators.speech.expression import parameters as table_module
+from generators.speech.expression import world
 from generators.speech.expression.contour import moved_pitch
 from generators.speech.expression.draw import draw_expression
 from generators.speech.expression.parameters import FACTORS, FIELDS, load_parameters, parse_parameters
 from generators.speech.expression.time_map import TimeMap
-from generators.speech.expression.world import express
+from generators.speech.expression.world import express, put_together, taken_apart
 
 RATE = 24_000
 EMOTIONS = [emotion for emotion in Emotion if not emotion.is_neutral]
@@ -329,6 +330,55 @@ def test_the_rate_is_the_engines_own_and_samples_are_floats() -> None:
     raw = RawSpeech(vowel(0.5)[: RATE // 3], 22_050)
     made = express(raw, Expression(tempo=0.9), "a")
     assert made.sample_rate == 22_050 and made.samples.dtype == np.float32 and np.isfinite(made.samples).all()
+
+
+def buzz(rate: int, f0_hz: float = 150.0) -> Samples:
+    """Harmonics up to half the rate, weaker upwards like a voice's."""
+    times = np.arange(round(1.2 * rate)) / rate
+    count = int(0.47 * rate / f0_hz)
+    sound = sum(np.cos(2 * np.pi * f0_hz * number * times) / number for number in range(1, count + 1))
+    loud: Samples = (0.3 * sound / np.abs(sound).max()).astype(np.float32)
+    return loud
+
+
+def harmonic_share(raw: RawSpeech, up_to_hz: float, f0_hz: float = 150.0) -> float:
+    """Of the power of the middle half, what lies within 10 Hz of a harmonic."""
+    middle = raw.samples[len(raw.samples) // 4 : -len(raw.samples) // 4].astype(np.float64)
+    power = np.abs(np.fft.rfft(middle * np.hanning(len(middle)))) ** 2
+    bins = np.fft.rfftfreq(len(middle), 1.0 / raw.sample_rate)
+    heard = (bins > f0_hz / 2) & (bins < up_to_hz)
+    near = np.abs(bins - f0_hz * np.round(bins / f0_hz)) < 10.0
+    return float(power[heard & near].sum() / power[heard].sum())
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 12_000, 15_000, 16_000, 22_050])
+def test_a_voice_stays_a_voice_at_every_rate(rate: int) -> None:
+    """D4C looks for a voice up to 7.9 kHz: below twice that rate it would whisper (0.15 of the power in harmonics)."""
+    samples = buzz(rate)
+    words = (WordTiming(text="啊", start=0, stop=rate // 2), WordTiming(text="哦", start=rate // 2, stop=len(samples)))
+    made = express(RawSpeech(samples, rate, words), Expression(tempo=1.1), "a")
+    assert harmonic_share(made, 0.45 * rate) > 0.99
+    assert made.sample_rate == max(rate, 16_000)
+    assert len(made.samples) / made.sample_rate == pytest.approx(1.2 / 1.1, abs=0.02)
+    assert [word.start / made.sample_rate for word in made.words] == pytest.approx([0.0, 0.5 / 1.1], abs=0.01)
+    assert made.words[-1].stop / made.sample_rate == pytest.approx(1.2 / 1.1, abs=0.02)
+
+
+@pytest.mark.parametrize("sound", [np.zeros(8_000, np.float32), buzz(8_000)[:400], np.zeros(0, np.float32)])
+def test_pieces_that_stay_as_they_are_come_at_the_rate_of_the_others(sound: Samples) -> None:
+    made = express(RawSpeech(sound, 8_000), Expression(tempo=1.1), "a")
+    assert (made.sample_rate, len(made.samples)) == (16_000, 2 * len(sound))
+    plain = RawSpeech(sound, 8_000)
+    assert express(plain, Expression(), "a") is plain
+
+
+@pytest.mark.parametrize("rate", [16_000, 24_000])
+def test_from_16_khz_on_nothing_is_resampled(rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(world, "resampled")
+    raw, change = RawSpeech(buzz(rate), rate), Expression(tempo=1.1, jitter_semitones=0.2)
+    np.testing.assert_array_equal(
+        express(raw, change, "爱").samples, put_together(raw, taken_apart(raw), change, "爱").samples
+    )
 
 
 def test_noise_without_any_voice_is_carried_through() -> None:

@@ -14,6 +14,7 @@ from data_schemas.utterance import SpeechRequest, WordTiming
 from generators.speech.engine import EngineError, RawSpeech
 from generators.speech.finish import FADE_MS, MAX_WEAK_EDGE_MS, finish, speech_spans
 from generators.speech.loudness import integrated_loudness, peak_dbfs, set_loudness, true_peak_dbfs
+from generators.speech.returned import Misspoken
 
 HOP = SAMPLE_RATE_HZ * 5 // 1000
 
@@ -42,6 +43,13 @@ def hush(seconds: float, rate: int = SAMPLE_RATE_HZ) -> Samples:
     """Silence as engines give it: not digital zero."""
     noise = named_generator(0, "hush", str(seconds)).standard_normal(round(seconds * rate))
     return (1e-5 * noise).astype(np.float32)
+
+
+def click(peak: float) -> Samples:
+    """One sample in two seconds: too little for any loudness."""
+    samples = np.zeros(2 * SAMPLE_RATE_HZ, np.float32)
+    samples[-4000] = peak
+    return samples
 
 
 def raw(*pieces: Samples, rate: int = SAMPLE_RATE_HZ, words: tuple[WordTiming, ...] = ()) -> RawSpeech:
@@ -130,12 +138,16 @@ def test_the_same_samples_give_the_same_bytes() -> None:
         (np.zeros(0, np.float32), "no samples"),
         (np.zeros(8000, np.float32), "only silence"),
         (np.full(8000, 0.25, np.float32), "only silence"),
+        (click(0.005), "only silence"),
+        ((0.01 * np.sin(2 * np.pi * 8 * np.arange(32_000) / SAMPLE_RATE_HZ)).astype(np.float32), "only silence"),
         (np.full(8000, np.nan, np.float32), "not numbers"),
+        (voiced(0.5) + click(1e30)[-8000:], "samples of 1e\\+30 times full scale"),
     ],
 )
 def test_what_is_no_speech_is_refused_with_the_text(samples: Samples, problem: str) -> None:
-    with pytest.raises(EngineError, match=f"你好.*{problem}"):
+    with pytest.raises(EngineError, match=f"你好.*{problem}") as refused:
         finish(RawSpeech(samples=samples, sample_rate=SAMPLE_RATE_HZ), request())
+    assert isinstance(refused.value, Misspoken) == (problem == "only silence"), "another seed may speak up"
 
 
 @settings(max_examples=25, deadline=None)

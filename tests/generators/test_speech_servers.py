@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import json
+import re
 import socket
 import struct
 import traceback
@@ -25,6 +26,7 @@ from generators.remote.errors import ConfigProblem, EndpointError
 from generators.remote.retry import BadAnswer
 from generators.speech.engine import Control, EngineError, RawSpeech, RemoteEngine
 from generators.speech.registry import create_engine
+from generators.speech.returned import Misspoken, check_returned
 from generators.speech.servers.audio import Answer, decode
 from generators.speech.servers.base import ServerEngine
 from generators.speech.servers.settings import SpeechServerSettings
@@ -133,14 +135,51 @@ def test_two_channels_become_one() -> None:
     np.testing.assert_allclose(raw.samples, TONE / 2, atol=1e-6)
 
 
-@pytest.mark.parametrize("placeholder", [0, 0xFFFFFFFF, 0x7FFFFFFF])
-def test_a_stream_that_did_not_know_its_length_is_whole(placeholder: int) -> None:
+def with_lengths(content: bytes, riff: int, data: int) -> bytes:
+    told = bytearray(content)
+    at = told.index(b"data") + 4
+    told[4:8], told[at : at + 4] = struct.pack("<I", riff), struct.pack("<I", data)
+    return bytes(told)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize(
+    ("riff", "data"),
+    [(0, 0), (36, 0), (0xFFFFFFFF, 0), (0, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFFFFF, 0x7FFFFFFF)],
+)
+def test_a_stream_that_did_not_know_its_length_is_whole(riff: int, data: int, subtype: str) -> None:
+    content = with_lengths(encoded("wav", subtype=subtype), riff, data)
+    raw = decode(Answer(content), "wav", 24_000)
+    np.testing.assert_array_equal(to_pcm16(raw.samples), to_pcm16(TONE))
+
+
+@pytest.mark.parametrize("told", [(0, 0), (36, 0), (36 + 8, 0)])
+def test_a_wav_without_samples_holds_none(told: tuple[int, int]) -> None:
+    """With a true length of the file, what follows an empty data chunk is no sound."""
+    content = with_lengths(encoded("wav", TONE[:0]), *told)
+    content += b"LIST\0\0\0\0" if told[0] > 36 else b""
+    with pytest.raises(BadAnswer, match="the audio holds no samples"):
+        decode(Answer(content), "wav", 24_000)
+
+
+@pytest.mark.parametrize("rate", [1, 7_999, 192_001, 2**31 - 1])
+def test_a_header_with_a_rate_that_no_speech_has_is_asked_again(rate: int) -> None:
     content = bytearray(encoded("wav"))
-    at = content.index(b"data") + 4
-    content[4:8] = content[at : at + 4] = struct.pack("<I", placeholder)
-    if placeholder == 0:  # no reader can tell such a data chunk from an empty one
-        content[at : at + 4] = struct.pack("<I", 0xFFFFFFFF)
-    assert len(decode(Answer(bytes(content)), "wav", 24_000).samples) == len(TONE)
+    content[24:28] = struct.pack("<I", rate)
+    with pytest.raises(BadAnswer, match=f"the audio is sampled at {rate} Hz; speech has 8000 to 192000"):
+        decode(Answer(bytes(content)), "wav", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(np.nan, "not numbers"), (np.inf, "not numbers"), (1e300, "not numbers"), (-1e30, "1e\\+30 times full scale")],
+)
+def test_floats_that_are_no_sound_are_worth_another_seed(value: float, told: str) -> None:
+    samples = np.tile(TONE, 20).astype(np.float64)
+    samples[7] = value
+    raw = decode(Answer(encoded("wav", samples, subtype="DOUBLE")), "wav", None)
+    with pytest.raises(Misspoken, match=told):
+        check_returned(raw.samples, raw.sample_rate, TEXT, Language.ZH, OPENAI)
 
 
 @given(st.integers(min_value=1, max_value=len(encoded("wav")) - 1))
@@ -523,6 +562,53 @@ def test_a_refused_question_is_not_asked_again(bench: Bench, name: str) -> None:
         error
     )
     assert server.requests == 2
+
+
+@pytest.mark.parametrize("name", [OPENAI, COSY])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_stops_everything_and_says_where_it_leads(
+    bench: Bench, name: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a proxy that wants https: every question would be refused one by one."""
+    monkeypatch.setenv("SPEECH_KEY", SECRET)
+    moved = f"https://anna:pass@tts.example:8443/v1/audio/speech?key={SECRET}#top"
+    with SpeechServer(lambda number: Fault("status", status=status, location=moved)) as server:
+        engine = bench.at(server, name, {"max_in_flight": 1, "api_key_env": "SPEECH_KEY"})
+        errors = all_of(engine, request(name), request(name, text="我们走吧。"))
+        assert server.requests == 1
+        url = server.openai_url if name == OPENAI else server.cosyvoice_url
+    assert [type(one) for one in errors] == [EndpointError, EndpointError]
+    assert str(errors[0]) == (
+        f"endpoint 'speech.server' ({url}) redirects to https://tts.example:8443 (status {status}), which is not "
+        "followed; correct base_url, then run the same command again"
+    )
+
+
+@pytest.mark.parametrize("name", [OPENAI, COSY])
+def test_a_server_that_sends_the_first_look_elsewhere_is_not_believed(bench: Bench, name: str) -> None:
+    told = r"redirects to https://tts\.example \(status 307\).*correct base_url"
+    with SpeechServer(list_moved_to="https://tts.example/v1/models") as server, pytest.raises(EngineError, match=told):
+        asyncio.run(bench.at(server, name).open())
+
+
+@pytest.mark.parametrize("name", [OPENAI, COSY])
+def test_a_list_that_lies_elsewhere_on_the_server_says_nothing_about_speech(bench: Bench, name: str) -> None:
+    with SpeechServer(list_moved_to="/docs/") as server:
+        (raw,) = all_of(bench.at(server, name), request(name))
+    assert isinstance(raw, RawSpeech)
+
+
+@pytest.mark.parametrize("status", [201, 202, 206])
+def test_another_success_than_200_is_asked_again(bench: Bench, status: int) -> None:
+    fault = Fault("status", status=status, message="已排队")
+    with SpeechServer(lambda number: fault if number < 2 else None) as server:
+        bench.at(server, OPENAI).synthesise(request())
+        assert server.requests == 3
+    with SpeechServer(lambda number: fault) as server:
+        errors = all_of(bench.at(server, OPENAI, {"retries": 0}), *(request(text=f"{n}" + TEXT) for n in "一二三"))
+    told = f"is down: 3 questions in a row got no answer, .* the last time: status {status} instead of 200 with audio"
+    assert all(isinstance(one, EndpointError) for one in errors)
+    assert re.search(told, str(errors[0]))
 
 
 @pytest.mark.parametrize(("name", "form"), BOTH)

@@ -183,6 +183,25 @@ def test_recordings_that_no_engine_can_use_are_refused(
     assert "voice 林小满, clip clips/林小满.wav" in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_recording_of_floats_that_are_not_numbers_is_refused(tmp_path: Path, value: float) -> None:
+    path = write(tmp_path, lin())
+    tone = 0.3 * np.sin(np.arange(6 * RATE) / 9)
+    tone[RATE] = value
+    soundfile.write(tmp_path / "clips" / "林小满.wav", tone, RATE, subtype="FLOAT")
+    told = r"voice 林小满, clip clips/林小满\.wav: holds values that are not numbers; save it again"
+    with pytest.raises(EngineError, match=told):
+        load_voices(path, ENGINE)
+
+
+def test_a_headerless_recording_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, lin(clips=one_clip(file="clips/林小满.raw")))
+    (tmp_path / "clips" / "林小满.raw").write_bytes(b"\1\2" * RATE)
+    told = r"voices\.yaml: voice 林小满, clip clips/林小满\.raw: is no readable recording .*; save it as WAV or FLAC"
+    with pytest.raises(EngineError, match=told):
+        load_voices(path, ENGINE)
+
+
 @pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (48_000, 2)])
 def test_rates_and_channels_at_the_edge_are_taken(tmp_path: Path, rate: int, channels: int) -> None:
     path = write(tmp_path, lin())

@@ -59,6 +59,8 @@ class Fault:
     status: int = 400
     #: ``{authorization}`` in it is replaced by the request's Authorization header
     message: str = "out of order"
+    #: of ``status``: where it leads
+    location: str | None = None
 
 
 FaultAt = Callable[[int, dict[str, Any]], Fault | None]
@@ -279,6 +281,7 @@ class LlmServer:
     async def _error(self, writer: asyncio.StreamWriter, fault: Fault, headers: dict[str, str]) -> None:
         status = {"429": 429, "429_after": 429, "500": 500, "503": 503}.get(fault.kind, fault.status)
         extra = {"Retry-After": f"{fault.seconds:g}"} if fault.kind == "429_after" else {}
+        extra |= {"Location": fault.location} if fault.location else {}
         message = fault.message.replace("{authorization}", headers.get("authorization", ""))
         await _send(writer, status, {"error": {"message": message, "type": "error"}}, extra)
 

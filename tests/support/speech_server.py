@@ -28,7 +28,7 @@ import fastapi
 import numpy as np
 import soundfile
 import uvicorn
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from data_schemas.audio import Samples, to_pcm16
 from data_schemas.tasks import Language
@@ -71,6 +71,8 @@ class Fault:
     status: int = 400
     #: ``{key}`` in it is replaced by the key that the request came with
     message: str = "out of order"
+    #: of ``status``: where it leads
+    location: str | None = None
 
 
 FaultAt = Callable[[int], Fault | None]
@@ -109,7 +111,8 @@ class SpeechServer:
 
     ``fault_at``: number of the question, from 0 -> fault or None. ``key``: what the Authorization header must carry.
     ``models``: what it says it serves. ``capacity``: questions at a time; one more gets a 429. ``cosyvoice=False``:
-    without the routes of CosyVoice's server. ``deaf_s``: how long it takes to list its models.
+    without the routes of CosyVoice's server. ``deaf_s``: how long it takes to list its models. ``list_moved_to``: where
+    it says its lists (of models, of routes) are.
     """
 
     def __init__(
@@ -121,6 +124,7 @@ class SpeechServer:
         cosyvoice: bool = True,
         capacity: int = 10_000,
         deaf_s: float = 0.0,
+        list_moved_to: str | None = None,
     ) -> None:
         self.fault_at = fault_at
         self.latency_s = latency_s
@@ -131,6 +135,7 @@ class SpeechServer:
         self._cosyvoice_too = cosyvoice
         self._capacity = capacity
         self._deaf_s = deaf_s
+        self._list_moved_to = list_moved_to
         self._in_flight = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -171,8 +176,10 @@ class SpeechServer:
         self._thread.join(timeout=10)
 
     def _app(self) -> fastapi.FastAPI:
-        app = fastapi.FastAPI()
+        app = fastapi.FastAPI(openapi_url="/openapi.json" if self._list_moved_to is None else None)
         app.add_api_route("/v1/models", self._models)
+        if self._list_moved_to is not None:
+            app.add_api_route("/openapi.json", self._models)
         app.add_api_route("/v1/audio/speech", self._openai, methods=["POST"])
         for mode in () if not self._cosyvoice_too else ("sft", "zero_shot", "cross_lingual", "instruct2"):
             app.add_api_route(f"/inference_{mode}", self._cosyvoice, methods=["POST"])
@@ -182,6 +189,8 @@ class SpeechServer:
 
     async def _models(self, request: fastapi.Request) -> Response:
         await asyncio.sleep(self._deaf_s)
+        if self._list_moved_to is not None:
+            return RedirectResponse(self._list_moved_to)
         refused = self._refused(request)
         return refused or JSONResponse({"object": "list", "data": [{"id": name} for name in self.models]})
 
@@ -237,7 +246,11 @@ class SpeechServer:
         answers: dict[str, Callable[[], Response]] = {
             "429": lambda: PlainTextResponse("busy", 429, headers={"Retry-After": f"{fault.seconds:g}"}),
             "500": lambda: JSONResponse({"detail": message}, status_code=500),
-            "status": lambda: JSONResponse({"error": {"message": message}}, status_code=fault.status),
+            "status": lambda: JSONResponse(
+                {"error": {"message": message}},
+                status_code=fault.status,
+                headers={"Location": fault.location} if fault.location else None,
+            ),
             "hang": lambda: _whole(samples, form),
             "empty": lambda: Response(b""),
             "html": lambda: Response("<html><body>网关 gateway</body></html>".encode(), media_type="text/html"),

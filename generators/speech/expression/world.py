@@ -13,11 +13,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from data_schemas.audio import Samples
+from data_schemas.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.expression import Expression
+from data_schemas.utterance import WordTiming
 from generators.speech.engine import RawSpeech
 from generators.speech.expression.contour import moved_pitch
 from generators.speech.expression.time_map import TimeMap, moved_words
+from generators.speech.finish import resampled
 
 #: Part of every store key: raise it with every change of what comes out.
 _ARITHMETIC = "1"
@@ -63,11 +65,15 @@ def expression_version() -> str:
 def express(raw: RawSpeech, change: Expression, key: str) -> RawSpeech:
     """Speech at its own rate with pitch, tempo, voice and pauses changed; word positions move along.
 
-    Peaks may pass 1 and the level stays about the engine's: loudness is set afterwards, ``energy_db`` is added there.
-    An `Expression` that changes nothing, silence, and less than 0.1 s come back as they are. ``key`` names the
-    random draws of the unsteady pitch: the same samples, change and key give the same bytes.
+    What has less than 16 kHz comes back at 16 kHz. Peaks may pass 1 and the level stays about the engine's: loudness is
+    set afterwards, ``energy_db`` is added there. Silence and less than 0.1 s are not changed, and nothing is by an
+    `Expression` that changes nothing. ``key`` names the random draws of the unsteady pitch: the same samples, change
+    and key give the same bytes.
     """
-    if change.is_plain or len(raw.samples) < _MIN_S * raw.sample_rate or not raw.samples.any():
+    if change.is_plain:
+        return raw
+    raw = _at_least_16_khz(raw)  # all pieces of an utterance, the silent ones too: they are joined at one rate
+    if len(raw.samples) < _MIN_S * raw.sample_rate or not raw.samples.any():
         return raw
     return put_together(raw, taken_apart(raw), change, key)
 
@@ -91,7 +97,10 @@ def put_together(raw: RawSpeech, parts: Parts, change: Expression, key: str) -> 
 
 
 def taken_apart(raw: RawSpeech) -> Parts:
-    """Pitch, envelope and aperiodicity of audible speech of 0.1 s or more: three quarters of the work."""
+    """Pitch, envelope and aperiodicity of audible speech of 0.1 s or more: three quarters of the work.
+
+    The rate is 16 kHz or more: D4C tells voice from noise by the energy up to 7.9 kHz; without that band all is noise.
+    """
     import pyworld
 
     waveform, rate = np.ascontiguousarray(raw.samples, dtype=np.float64), raw.sample_rate
@@ -99,6 +108,20 @@ def taken_apart(raw: RawSpeech) -> Parts:
     rough, times = pyworld.dio(waveform, rate, f0_floor=_F0_FLOOR_HZ, f0_ceil=_F0_CEILING_HZ, frame_period=period_ms)
     f0 = pyworld.stonemask(waveform, rough, times, rate)
     return Parts(f0, pyworld.cheaptrick(waveform, f0, times, rate), pyworld.d4c(waveform, f0, times, rate))
+
+
+def _at_least_16_khz(raw: RawSpeech) -> RawSpeech:
+    if raw.sample_rate >= SAMPLE_RATE_HZ:
+        return raw
+    ratio = SAMPLE_RATE_HZ / raw.sample_rate
+    return RawSpeech(
+        samples=resampled(raw.samples, raw.sample_rate),
+        sample_rate=SAMPLE_RATE_HZ,
+        words=tuple(
+            WordTiming(text=word.text, start=round(word.start * ratio), stop=round(word.stop * ratio))
+            for word in raw.words
+        ),
+    )
 
 
 def _synthesised(parts: Parts, rate: int) -> _Floats:

@@ -16,6 +16,7 @@ from data_schemas.audio import from_pcm16
 from generators.remote.errors import ConfigProblem
 from generators.remote.retry import BadAnswer
 from generators.speech.engine import RawSpeech
+from generators.speech.returned import MAX_RATE_HZ, MIN_RATE_HZ
 
 Format = Literal["wav", "flac", "pcm"]
 
@@ -26,6 +27,8 @@ _MAGIC: dict[bytes, str] = {b"RIFF": "wav", b"fLaC": "flac", b"OggS": "ogg", b"I
 _LEAST_PLACEHOLDER = 0x7F00_0000
 _RIFF_HEADER_BYTES = 12
 _CHUNK_HEADER_BYTES = 8
+_CHUNK_SIZE_BYTES = 4
+_RIFF_SIZE_AT = 4
 _PCM_WIDTH_BYTES = 2
 #: the header of the smallest WAV (a FLAC's is 42)
 _LEAST_BYTES = 42
@@ -68,7 +71,7 @@ def decode(answer: Answer, form: Format, sample_rate_hz: int | None) -> RawSpeec
             f"{form}; set speech.server.response_format to what the server sends (wav, flac or pcm)"
         )
     if form == "wav":
-        _check_wav_lengths(content)
+        content = _with_checked_lengths(content)
     return _decoded(content, sample_rate_hz)
 
 
@@ -100,6 +103,8 @@ def _decoded(content: bytes, sample_rate_hz: int | None) -> RawSpeech:
         raise BadAnswer(f"the audio is cut: {len(samples)} of {claimed} samples came")
     if sample_rate_hz is not None:
         _check_rate(rate, sample_rate_hz)
+    if not MIN_RATE_HZ <= rate <= MAX_RATE_HZ:
+        raise BadAnswer(f"the audio is sampled at {rate} Hz; speech has {MIN_RATE_HZ} to {MAX_RATE_HZ}")
     return RawSpeech(samples=samples, sample_rate=rate)
 
 
@@ -119,18 +124,32 @@ def _check_rate(came: int, configured: int) -> None:
         )
 
 
-def _check_wav_lengths(content: bytes) -> None:
-    """What the RIFF and data chunks promise must have come; placeholders of streams promise nothing."""
-    _check_length("file", struct.unpack_from("<I", content.ljust(_RIFF_HEADER_BYTES, b"\0"), 4)[0], len(content) - 8)
+def _with_checked_lengths(content: bytes) -> bytes:
+    """What the RIFF and data chunks promise must have come; placeholders of streams promise nothing.
+
+    Where the data's is 0, the real lengths are written in: libsndfile reads no sample of such a chunk. A file that
+    knows its own length is empty then, whatever follows.
+    """
+    (whole,) = struct.unpack_from("<I", content.ljust(_RIFF_HEADER_BYTES, b"\0"), _RIFF_SIZE_AT)
+    _check_length("file", whole, len(content) - _CHUNK_HEADER_BYTES)
     at = _RIFF_HEADER_BYTES
     while at + _CHUNK_HEADER_BYTES <= len(content):
         name, size = struct.unpack_from("<4sI", content, at)
         at += _CHUNK_HEADER_BYTES
         if name == b"data":
-            _check_length("data", size, len(content) - at)
-            return
+            came = len(content) - at
+            _check_length("data", size, came)
+            is_placeholder = not size and came and whole != len(content) - _CHUNK_HEADER_BYTES
+            return _with_lengths(content, at) if is_placeholder else content
         at += size + size % 2
     raise BadAnswer("the audio is cut: it ends before the first sample")
+
+
+def _with_lengths(content: bytes, data_at: int) -> bytes:
+    mended = bytearray(content)
+    struct.pack_into("<I", mended, _RIFF_SIZE_AT, len(content) - _CHUNK_HEADER_BYTES)
+    struct.pack_into("<I", mended, data_at - _CHUNK_SIZE_BYTES, len(content) - data_at)
+    return bytes(mended)
 
 
 def _check_length(what: str, promised: int, came: int) -> None:

@@ -122,7 +122,7 @@ class SpeechClient:
         busy to say.
 
         Raises:
-            EndpointError: it cannot be reached, or refuses the key.
+            EndpointError: it cannot be reached, refuses the key, or sends us to another server.
             Exhausted: the connection broke in every try.
         """
         patience_s = min(_LOOK_S, self.endpoint.settings.timeout_s / 2)
@@ -132,7 +132,7 @@ class SpeechClient:
                 response = await self._http.get(self._base_url + path, timeout=patience_s)
             except self._read_timeout:
                 return None, Amount()
-            if response.status_code in _UNAUTHORISED:
+            if response.status_code in _UNAUTHORISED or _leads_elsewhere(response):
                 raise ServerStatus(response, response.content)
             there = response.status_code == HTTPStatus.OK
             return (Answer(response.content, response.headers.get("content-type", "")) if there else None), Amount()
@@ -158,6 +158,8 @@ class SpeechClient:
             await response.aclose()
         if broke_off:
             raise BadAnswer(explained)
+        if response.is_success and response.status_code != HTTPStatus.OK:
+            raise BadAnswer(f"status {response.status_code} instead of 200 with audio")
         if response.status_code != HTTPStatus.OK:
             raise self._failed(response, bytes(content))
         return Answer(bytes(content), response.headers.get("content-type", ""))
@@ -168,3 +170,10 @@ class SpeechClient:
         if explained is not None:
             failed.body = explained
         return failed
+
+
+def _leads_elsewhere(response: Any) -> bool:
+    """A redirect to another origin. One within the server may be about this path alone."""
+    following = response.next_request
+    origins = {(url.scheme, url.netloc) for url in (response.url, following.url)} if following is not None else set()
+    return len(origins) > 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -203,7 +204,7 @@ def _sound(path: Path, where: str) -> _Sound:
         with soundfile.SoundFile(path) as file:
             rate, channels, claimed, told = file.samplerate, file.channels, file.frames, file.extra_info
             samples = file.read(dtype="float32", always_2d=True)
-    except soundfile.SoundFileError as error:
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless kind, by its ending
         raise EngineError(f"{where}: is no readable recording ({error}); save it as WAV or FLAC") from error
     seconds = len(samples) / rate
     peak = float(abs(samples).max(initial=0.0))
@@ -212,6 +213,7 @@ def _sound(path: Path, where: str) -> _Sound:
         (channels > MAX_CLIP_CHANNELS, f"has {channels} channels; save it in mono"),
         (rate < MIN_CLIP_RATE_HZ, f"is sampled at {rate} Hz; record it again at {MIN_CLIP_RATE_HZ} Hz or more"),
         (seconds > MAX_CLIP_S, f"lasts {seconds:.1f} s; cut it to one sentence, {MAX_CLIP_S:g} s at most"),
+        (not math.isfinite(peak), "holds values that are not numbers; save it again"),
         (peak < _SILENT_PEAK, "is silent; record it again"),
     )
     for wrong, problem in problems:
