@@ -1,10 +1,11 @@
-"""What a release is made from: a changed clip, script, licence or engine is noticed."""
+"""What a release is made from: a changed clip, script, licence or engine is noticed, and voices are declared."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import yaml
 
 from data_schemas.audio import SAMPLE_RATE_HZ, write_wav
 from data_schemas.release import DatasetLock
+from flows.card import resource_declaration
 from flows.config import BuildConfig, load_config
 from flows.errors import TargetError
 from flows.prepare import Prepared, prepare, resolve
@@ -215,3 +217,33 @@ def test_a_lock_of_an_older_version_is_read_and_compared_by_what_it_has(tmp_path
     assert status == 0 and "nothing to do" in output, output
     write_lock(config, lock.model_copy(update={"code_version": "0"}), "scripts_sha256", "voices_sha256")
     assert isinstance(invoke("build", str(path))[2], TargetError)
+
+
+# -- what the release declares ------------------------------------------------------------------------------------
+
+
+def declared(config: BuildConfig, folder: Path) -> dict[str, str]:
+    """Rows of ``RESOURCES.md`` about voices, by id."""
+    texts: Any = SimpleNamespace(sources={})
+    text = resource_declaration(config, prepared_of(config, folder), texts)
+    return {line.split()[2]: line for line in text.splitlines() if line.startswith("| voice ")}
+
+
+def test_a_cast_voice_with_a_licence_or_an_origin_of_its_own_is_declared(tmp_path: Path) -> None:
+    config = server_config(tmp_path)
+
+    def known_by_name(voices: Voices) -> None:
+        voices[0]["license"] = "CC-BY-4.0"
+        voices[1]["origin"] = "示例语料库，\n说话人同意"
+
+    write_registry(tmp_path, known_by_name)
+    rows = declared(config, tmp_path)
+    assert set(rows) == {"小林", "female1", "female2"}
+    assert rows["female1"] == "| voice female1 (the engine's own) | speech | CC-BY-4.0 | as the engine |"
+    origin = "示例语料库， 说话人同意"
+    assert rows["female2"] == f"| voice female2 (the engine's own): {origin} | speech | Apache-2.0 | as the engine |"
+    assert "(1 reference clips): 小林本人录音" in rows["小林"] and "| CC-BY-4.0 | `" in rows["小林"]
+
+
+def test_voices_that_the_engines_row_covers_have_none(tmp_path: Path) -> None:
+    assert declared(load_config(draft_config(tmp_path, quotas=QUOTAS)), tmp_path) == {}
