@@ -58,6 +58,10 @@ class DatasetLock(Record):
     code_version: str
     engines: tuple[LockedEngine, ...]
     models: tuple[LockedModel, ...]
+    #: over the scripts of ``scripts.pack``; None: a model wrote them, or an older version made it
+    scripts_sha256: str | None = None
+    #: over the cast and what its voices are made of, their licences and origins; None: an older version made it
+    voices_sha256: str | None = None
     counts: tuple[LockedCount, ...]
     files: tuple[FileEntry, ...]
     tree_sha256: str

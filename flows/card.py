@@ -7,6 +7,7 @@ from importlib.metadata import version
 from data_schemas.speakers import Voice
 from data_schemas.tasks import Track
 from flows.config import BuildConfig
+from flows.made_from import cast_voices
 from flows.prepare import Prepared
 from flows.reconcile import CellCount
 from flows.release_texts import ReleaseTexts
@@ -119,13 +120,23 @@ def _diversity(texts: ReleaseTexts) -> str:
     return "\n".join(lines)
 
 
+def _is_declared(voice: Voice, engine: SpeechEngine) -> bool:
+    """Whether the engine's own row does not say it all: recordings or a mixture, an origin, another licence."""
+    return voice_digest(voice) is not None or bool(voice.origin.strip()) or voice.license != engine.license
+
+
 def _voice_row(voice: Voice) -> str:
-    """A voice that is more than the engine's weights: whose it is, and what it is made of."""
+    """Whose a voice is, and what it is made of besides the engine's weights."""
     shares = " + ".join(f"{part.weight:.0%} {part.voice}" for part in voice.mix)
-    made = f"mixed: {shares}" if shares else f"{len(voice.clips)} reference clips"
+    if shares:
+        made = f"mixed: {shares}"
+    else:
+        made = f"{len(voice.clips)} reference clips" if voice.clips else "the engine's own"
+    digest = voice_digest(voice)
+    sha256 = "as the engine" if digest is None else f"`{digest}`"
     origin = " ".join(voice.origin.split()).replace("|", "/")
     what = f"voice {voice.id} ({made}){': ' if origin else ''}{origin}"
-    return f"| {what} | speech | {voice.license} | `{voice_digest(voice)}` |"
+    return f"| {what} | speech | {voice.license} | {sha256} |"
 
 
 def resource_declaration(config: BuildConfig, prepared: Prepared, texts: ReleaseTexts) -> str:
@@ -134,8 +145,8 @@ def resource_declaration(config: BuildConfig, prepared: Prepared, texts: Release
         f"| {prepared.engine.name} {prepared.engine.version} | speech | {prepared.engine.license} "
         f"| `{prepared.engine.weights_sha256}` |"
     ]
-    cast = {speaker.voice for speaker in prepared.speakers}
-    rows += [_voice_row(voice) for voice in prepared.engine.voices() if voice.id in cast and voice_digest(voice)]
+    cast = cast_voices(prepared.engine, prepared.speakers)
+    rows += [_voice_row(voice) for voice in cast if _is_declared(voice, prepared.engine)]
     for entry in prepared.models:
         for file in entry.files:
             rows.append(
@@ -147,5 +158,5 @@ def resource_declaration(config: BuildConfig, prepared: Prepared, texts: Release
         rows.append(f"| pyroomacoustics {version('pyroomacoustics')} | room impulse responses | MIT | computed here |")
     if config.speech.expression == "prosody" and Control.EMOTION not in prepared.engine.controls:
         rows.append(f"| WORLD (pyworld {version('pyworld-prebuilt')}) | prosody of Track 1 | MIT | computed here |")
-    voices = ", ".join(sorted(cast))
+    voices = ", ".join(voice.id for voice in cast)
     return _RESOURCES.format(rows="\n".join(rows), voices=voices, sources=_sources(texts))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 VERSION = "0.1.0"
 _ROOMS = ("data_schemas", "generators", "validators", "flows")
-_SUFFIXES = frozenset({".py", ".yaml"})
+_SUFFIXES = frozenset({".py", ".yaml", ".json", ".md"})
 _HASH_DIGITS = 12
 
 
 def code_version() -> str:
-    """``<version>+<hash>``; the hash covers every source and data table of the four rooms.
+    """``<version>+<hash>``; the hash covers every source, data table, prompt and example of the four rooms.
 
     Independent of git, of the install location and of file times.
     """

@@ -26,7 +26,7 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
     from flows.config import load_config
     from flows.estimate import print_estimate
     from flows.prepare import check_disk, prepare, resolve
-    from flows.publish import check_target
+    from flows.publish import check_same_inputs, check_target
 
     config = load_config(path, overrides)
     if dry_run:
@@ -34,8 +34,10 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
         return
     existing = check_target(config)
     if existing is not None:
+        check_same_inputs(config, existing, resolve(config, need_models=False), path.parent)
         console.print(
-            f"{config.release_dir} already holds this very release (same configuration and code); nothing to do.\n"
+            f"{config.release_dir} already holds this very release (same configuration, code, scripts and voices); "
+            "nothing to do.\n"
             f"tree sha256: {existing.tree_sha256}",
             markup=False,
             soft_wrap=True,

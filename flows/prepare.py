@@ -15,6 +15,7 @@ from data_schemas.speakers import Speaker
 from flows.code_version import code_version
 from flows.config import BuildConfig
 from flows.errors import ConfigError, QuotaShort, ResourceError
+from flows.made_from import cast_voices, scripts_sha256
 from flows.progress import Reporter
 from flows.script_settings import llm_settings
 from flows.script_work import (
@@ -33,6 +34,7 @@ from generators.scripts.writer import ScriptWriter
 from generators.speech.casting import cast_speakers
 from generators.speech.engine import SpeechEngine
 from generators.speech.registry import create_engine
+from generators.speech.voices.registry import voice_digest
 from validators.judges import models_of
 
 #: Bytes on disk per second of released audio: staged + channels + clean, 16 kHz PCM16, and the
@@ -121,7 +123,7 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
         plans=plan_items(quota, outlines, parts.speakers, config.seed, round=0, first_index={}),
         models=parts.models,
         code=code,
-        identity=build_identity(config, parts.engine, parts.models, scripts, code),
+        identity=build_identity(config, parts, scripts, code),
     )
 
 
@@ -183,24 +185,24 @@ def check_voices(engine: SpeechEngine, speakers: tuple[Speaker, ...], config: Bu
             )
 
 
-def build_identity(
-    config: BuildConfig,
-    engine: SpeechEngine,
-    models: tuple[ModelEntry, ...],
-    scripts: tuple[Script, ...],
-    code: str,
-) -> str:
-    """Hash over all that decides the bytes of an item besides its plan."""
-    parts = [
+def build_identity(config: BuildConfig, parts: Parts, scripts: tuple[Script, ...], code: str) -> str:
+    """Hash over all that decides the bytes of an item besides its plan.
+
+    Licence and origin of a voice stand in the resource declaration alone, so correcting them redoes no item.
+    """
+    engine = parts.engine
+    decides = [
         config.recipe_sha256(),
         code,
         engine.name,
         engine.version,
         engine.weights_sha256,
-        [entry.model_dump(mode="json") for entry in models],
-        hashlib.sha256("\n".join(script.to_json_line() for script in scripts).encode()).hexdigest(),
+        engine.license,
+        [[voice.id, voice_digest(voice)] for voice in cast_voices(engine, parts.speakers)],
+        [entry.model_dump(mode="json") for entry in parts.models],
+        scripts_sha256(scripts),
     ]
-    return hashlib.sha256(dump_json(parts).encode()).hexdigest()
+    return hashlib.sha256(dump_json(decides).encode()).hexdigest()
 
 
 def check_disk(config: BuildConfig, items: int) -> None:

@@ -14,7 +14,7 @@ from data_schemas.item import Item
 from data_schemas.layouts.base import Layout
 from data_schemas.layouts.track2_rows import scene_of
 from data_schemas.layouts.writer import write_items
-from data_schemas.release import DatasetLock, FileEntry, LockedCount, LockedEngine, LockedModel, tree_sha256
+from data_schemas.release import DatasetLock, FileEntry, LockedCount, tree_sha256
 from data_schemas.script import Script
 from data_schemas.tasks import Track
 from flows.atomic import sha256_of, write_text_atomic
@@ -24,8 +24,9 @@ from flows.code_version import code_version
 from flows.config import BuildConfig
 from flows.errors import GateFailed, TargetError
 from flows.jobs import ITEM_FILE, MEASURES_FILE, STAGED
+from flows.made_from import changes_since, locked_engine, locked_models, scripts_sha256, voices_sha256
 from flows.places import PARTIAL_MARK, fresh_staging, move_to
-from flows.prepare import Prepared
+from flows.prepare import Parts, Prepared
 from flows.progress import Reporter
 from flows.reconcile import CellCount
 from flows.release_texts import ReleaseTexts, read_texts
@@ -34,6 +35,7 @@ from flows.shards import ItemOutcome
 from flows.speech_report import SPEECH_FILE, speech_report
 from flows.timing import timing_report
 from flows.timing_distance import timing_json
+from generators.scripts.packs import load_packs
 from generators.scripts.script_file import write_script_file
 from generators.speech.engine import SpeechEngine
 from validators.catalog import CatalogExpectations, DeclaredEngine, judge_catalog
@@ -59,7 +61,7 @@ class Accepted:
 
 
 def check_target(config: BuildConfig) -> DatasetLock | None:
-    """The lock of an identical release that already lies at the target, or None when it is free.
+    """The lock of a release of the same configuration and code at the target, or None when the target is free.
 
     Raises:
         TargetError: another release, or files that are not ours, lie there.
@@ -85,6 +87,23 @@ def check_target(config: BuildConfig) -> DatasetLock | None:
         "configuration or code version; nothing was touched. Choose another place with --set release=DIR, "
         "or remove it yourself"
     )
+
+
+def check_same_inputs(config: BuildConfig, lock: DatasetLock, parts: Parts, base_dir: Path) -> None:
+    """Whether a build would still be made from what the release at the target was made from; a pack is read for that.
+
+    Raises:
+        TargetError: it would not; the sentence says what has changed.
+        RecordError: a pack is gone or broken.
+    """
+    scripts = load_packs(config.scripts, base_dir) if config.scripts.writer == "pack" else None
+    changes = "; ".join(changes_since(lock, parts.engine, parts.models, parts.speakers, scripts))
+    if changes:
+        raise TargetError(
+            f"release: {config.release_dir} already holds release {lock.name!r} (tree {lock.tree_sha256[:12]}) of this "
+            f"configuration, and since it was made {changes}; nothing was touched. Choose another place with "
+            "--set release=DIR, or remove it yourself"
+        )
 
 
 def publish(
@@ -120,7 +139,12 @@ def publish(
         staging / LOCK_FILE, json.dumps(lock.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
     )
     existing = check_target(config)
-    if existing is not None:  # the same release, put there by hand meanwhile
+    if existing is not None:  # put there by hand meanwhile
+        if existing.tree_sha256 != lock.tree_sha256:
+            raise TargetError(
+                f"release: {target} was filled with another release of this configuration while this one was made; run "
+                "the same command again with --set release=DIR"
+            )
         shutil.rmtree(staging)
         return existing
     (staging / PARTIAL_MARK).unlink()
@@ -240,22 +264,10 @@ def make_lock(config: BuildConfig, prepared: Prepared, counts: tuple[CellCount, 
         seed=config.seed,
         config=config.recipe(),
         code_version=prepared.code,
-        engines=(
-            LockedEngine(
-                name=prepared.engine.name,
-                version=prepared.engine.version,
-                weights_sha256=prepared.engine.weights_sha256,
-                license=prepared.engine.license,
-            ),
-        ),
-        models=tuple(
-            LockedModel(
-                name=entry.name,
-                license=entry.license,
-                files={file.path: file.sha256 for file in entry.files},
-            )
-            for entry in prepared.models
-        ),
+        engines=(locked_engine(prepared.engine),),
+        models=locked_models(prepared.models),
+        scripts_sha256=scripts_sha256(prepared.scripts) if config.scripts.writer == "pack" else None,
+        voices_sha256=voices_sha256(prepared.engine, prepared.speakers),
         counts=tuple(LockedCount(**count.model_dump()) for count in counts),
         files=entries,
         tree_sha256=tree_sha256(entries),

@@ -63,7 +63,7 @@ def find(planned: PlannedUtterance, engine: SpeechEngine, store: Store) -> Utter
     if planned.request.engine != engine.name:
         raise EngineError(f"{planned.id}: was planned for engine {planned.request.engine} and got {engine.name}")
     entry = store.get(key_of(audio_recipe(planned.request, engine)))
-    return None if entry is None else _utterance(planned, entry)
+    return None if entry is None else _utterance(planned, entry, engine)
 
 
 def keep(planned: PlannedUtterance, raws: Sequence[RawSpeech], engine: SpeechEngine, store: Store) -> Utterance:
@@ -88,7 +88,7 @@ def keep(planned: PlannedUtterance, raws: Sequence[RawSpeech], engine: SpeechEng
         words=finished.words,
         provenance=engine.provenance(request),
     )
-    return _utterance(planned, store.put(key, finished.samples, facts, recipe))
+    return _utterance(planned, store.put(key, finished.samples, facts, recipe), engine)
 
 
 def load_samples(store: Store, key: str) -> Samples:
@@ -100,7 +100,9 @@ def load_samples(store: Store, key: str) -> Samples:
     return store.load(key)
 
 
-def _utterance(planned: PlannedUtterance, entry: AudioEntry) -> Utterance:
+def _utterance(planned: PlannedUtterance, entry: AudioEntry, engine: SpeechEngine) -> Utterance:
+    """The licence is no part of the store key: it is what the engine says of its audio today."""
+    license = engine.provenance(planned.request).license
     return Utterance(
         id=planned.id,
         role=planned.role,
@@ -115,5 +117,5 @@ def _utterance(planned: PlannedUtterance, entry: AudioEntry) -> Utterance:
         loudness_lufs=entry.facts.loudness_lufs,
         peak_dbfs=entry.facts.peak_dbfs,
         words=entry.facts.words,
-        provenance=entry.facts.provenance,
+        provenance=entry.facts.provenance.model_copy(update={"license": license}),
     )

@@ -11,7 +11,7 @@ from data_schemas.emotions import Emotion
 from data_schemas.randomness import named_seed
 from data_schemas.script import Script, ScriptProvenance, ScriptTurn
 from data_schemas.tasks import Language, Part, Role, Task
-from data_schemas.utterance import SpeechRequest
+from data_schemas.utterance import Provenance, SpeechRequest
 from generators.scenes.hesitation import HesitationSettings
 from generators.speech.engine import Control, EngineError, RawSpeech
 from generators.speech.espeak import EspeakEngine
@@ -19,7 +19,7 @@ from generators.speech.expression.draw import draw_expression
 from generators.speech.finish import FINISH_VERSION
 from generators.speech.requests import PlannedUtterance, another_try, is_reply, utterance_requests
 from generators.speech.settings import SpeechSettings
-from generators.speech.speak import audio_recipe, load_samples, speak
+from generators.speech.speak import audio_recipe, keep, load_samples, speak
 from generators.store import Store, key_of
 from tests.support.scene_factory import make_plan, make_script
 
@@ -271,6 +271,22 @@ def test_what_was_spoken_once_is_not_spoken_again(tmp_path: Path) -> None:
     store.wav_path(first.audio_key).write_bytes(b"RIFF")
     assert speak(one, engine, store) == first
     assert engine.spoken == 2
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_licence_is_todays_and_not_that_of_the_first_run(tmp_path: Path, kept: bool) -> None:
+    class Relicensed(CountingEngine):
+        def provenance(self, request: SpeechRequest) -> Provenance:
+            return super().provenance(request).model_copy(update={"license": "CC-BY-4.0"})
+
+    before, after, store = CountingEngine(), Relicensed(), Store(tmp_path)
+    one = speakable(planned(emotion_script())[0], "cmn+f1")
+    first = speak(one, before, store)
+    # not kept: two processes spoke the same words, and the entry of the first one stays
+    again = speak(one, after, store) if kept else keep(one, [after.synthesise(one.request)], after, store)
+    assert again.provenance.license == "CC-BY-4.0"
+    assert again == first.model_copy(update={"provenance": again.provenance})
+    assert after.spoken == (0 if kept else 1)
 
 
 def test_everything_that_changes_the_samples_changes_the_key() -> None:
