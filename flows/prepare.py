@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from data_schemas.script import Script
 from data_schemas.speakers import Speaker
 from flows.code_version import code_version
 from flows.config import BuildConfig
-from flows.errors import ConfigError, QuotaShort, ResourceError
+from flows.errors import ConfigError, QuotaShort
 from flows.progress import Reporter
 from flows.script_settings import llm_settings
 from flows.script_work import (
@@ -35,13 +34,6 @@ from generators.speech.engine import SpeechEngine
 from generators.speech.registry import create_engine
 from validators.judges import models_of
 
-#: Bytes on disk per second of released audio: staged + channels + clean, 16 kHz PCM16, and the
-#: store's copy. Measured on the quickstart (hard links are not counted twice).
-_BYTES_PER_SECOND = 16_000 * 2 * 4
-_DISK_RESERVE_BYTES = 200 * 2**20
-#: Generous upper bound of one item's length, used before any audio exists.
-_SECONDS_PER_ITEM = 60.0
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -51,10 +43,6 @@ class Parts:
     quota: tuple[tuple[QuotaCell, int], ...]
     speakers: tuple[Speaker, ...]
     models: tuple[ModelEntry, ...]
-
-    @property
-    def items(self) -> int:
-        return sum(count for _, count in self.quota)
 
 
 @dataclass(frozen=True)
@@ -201,21 +189,3 @@ def build_identity(
         hashlib.sha256("\n".join(script.to_json_line() for script in scripts).encode()).hexdigest(),
     ]
     return hashlib.sha256(dump_json(parts).encode()).hexdigest()
-
-
-def check_disk(config: BuildConfig, items: int) -> None:
-    """Refuse to start when the disk cannot hold the work.
-
-    Raises:
-        ResourceError: with the size that is needed and the size that is free.
-    """
-    needed = int(items * _SECONDS_PER_ITEM * _BYTES_PER_SECOND)
-    for place in (config.work_dir, config.release_dir.parent):
-        existing = next(path for path in (place, *place.parents) if path.exists())
-        free = shutil.disk_usage(existing).free
-        if free < needed + _DISK_RESERVE_BYTES:
-            raise ResourceError(
-                f"{existing} has {free / 1e9:.1f} GB free and the build may need "
-                f"{(needed + _DISK_RESERVE_BYTES) / 1e9:.1f} GB; free some space or set work and release "
-                "to a larger disk"
-            )
