@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,20 @@ def from_pcm16(pcm: npt.NDArray[np.int16]) -> Samples:
 
 
 def write_wav(path: Path, samples: Samples, sample_rate: int = SAMPLE_RATE_HZ) -> None:
-    """Write ``[n]`` (mono) or ``[n, 2]`` (stereo) samples; parent folders are made."""
+    """Write ``[n]`` (mono) or ``[n, 2]`` (stereo) samples; parent folders are made.
+
+    Raises:
+        OSError: disk full or no permission (libsndfile itself would not say which).
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, to_pcm16(samples), sample_rate, subtype="PCM_16", format="WAV")
+    path.write_bytes(wav_bytes(samples, sample_rate))
+
+
+def wav_bytes(samples: Samples, sample_rate: int = SAMPLE_RATE_HZ) -> bytes:
+    """The whole file of ``[n]`` or ``[n, channels]`` samples."""
+    buffer = io.BytesIO()
+    soundfile.write(buffer, to_pcm16(samples), sample_rate, subtype="PCM_16", format="WAV")
+    return buffer.getvalue()
 
 
 def read_wav(path: Path) -> tuple[Samples, int]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from data_schemas.base import Record
+from data_schemas.base import Record, RecordError, describe_validation_error
 from data_schemas.plan import QuotaCell
 
 
@@ -65,6 +66,22 @@ class DatasetLock(Record):
     counts: tuple[LockedCount, ...]
     files: tuple[FileEntry, ...]
     tree_sha256: str
+
+
+def read_lock(path: Path) -> DatasetLock:
+    """The lock in a file.
+
+    Raises:
+        RecordError: it is no lock of this version.
+    """
+    try:
+        return DatasetLock.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise RecordError(
+            f"{path} is no lock that this version can read ({describe_validation_error(error)})"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{path} is no lock that this version can read (not UTF-8)") from error
 
 
 def tree_sha256(entries: Iterable[FileEntry]) -> str:

@@ -17,7 +17,7 @@ from typing import IO
 
 from data_schemas.models import Source
 from flows.atomic import sha256_of
-from flows.errors import EXIT_USAGE, ResourceError
+from flows.errors import ResourceError
 
 #: A client that shows no end after this long is stopped; the largest archive has 93 MB.
 CLIENT_TIMEOUT_SECONDS = 1800
@@ -27,8 +27,6 @@ _SHOWN_CHARACTERS = 400
 
 class FetchError(ResourceError):
     """A model could not be fetched; the sentence says why and what helps."""
-
-    exit_code = EXIT_USAGE
 
 
 def download(source: Source, folder: Path) -> Path:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from types import FrameType
@@ -381,7 +383,7 @@ def main() -> None:
     for polite in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(polite) is not signal.SIG_IGN:  # nohup
             signal.signal(polite, _interrupt)
-    sys.exit(run_guarded(app))
+    sys.exit(run_guarded(app, option_of(sys.argv[1:])))
 
 
 INTERRUPTED = "stopped; nothing was published. Run the same command again to go on where it was."
@@ -393,8 +395,28 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def run_guarded(command: Callable[..., Any]) -> int:
-    """Run the command line application; returns the exit status."""
+#: By command: the options that say where it writes.
+_WRITTEN_WITH = {
+    "build": "--set work=DIR or --set release=DIR",
+    "scripts": "-o or --set work=DIR",
+    "voices": "--audition FOLDER or --set work=DIR",
+    "validate": "--output DIR",
+    "export": "-o DIR",
+    "timing": "-o FILE",
+}
+
+
+def option_of(arguments: Sequence[str]) -> str | None:
+    """The option that says where the command of this command line writes; None where it has none."""
+    return next((_WRITTEN_WITH.get(word) for word in arguments if not word.startswith("-")), None)
+
+
+def run_guarded(command: Callable[..., Any], written_with: str | None = None) -> int:
+    """Run the command line application; returns the exit status.
+
+    Args:
+        written_with: the option that says where the command writes, for advice.
+    """
     try:
         command(standalone_mode=True)
     except SystemExit as stop:
@@ -409,7 +431,7 @@ def run_guarded(command: Callable[..., Any]) -> int:
         _say(str(error))
         return error.exit_code
     except Exception as error:
-        sentence = known_sentence(error)
+        sentence = known_sentence(error, written_with)
         if sentence is None:
             raise
         _say(sentence)
@@ -417,26 +439,33 @@ def run_guarded(command: Callable[..., Any]) -> int:
     return 0
 
 
-def known_sentence(error: BaseException) -> str | None:
+def known_sentence(error: BaseException, written_with: str | None = None) -> str | None:
     """The sentence of an error that is the user's to mend; None for a defect of ours."""
-    import errno
-
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return (
-            f"the disk is full ({error.filename or 'while writing'}); nothing was published. Free some space or set "
-            "work and release to another disk, then run the same command again: what is finished is kept"
+            f"the disk is full ({error.filename or 'while writing'}); nothing was published. Free some space"
+            + (f", or choose another disk with {written_with}" if written_with else "")
+            + ", then run the same command again: what is finished is kept"
         )
     if isinstance(error, BrokenProcessPool):
         from flows.pool import WORKER_DIED
 
         return WORKER_DIED
-    if isinstance(error, PermissionError):
-        return f"{error.filename}: permission denied; choose a place you may write to with --set release=DIR"
     if type(error).__module__.split(".")[0] in _ROOMS:  # an error class of ours carries a whole sentence
         return str(error)
+    if isinstance(error, OSError) and error.errno and isinstance(error.filename, str | bytes | os.PathLike):
+        what = f"{os.fsdecode(error.filename)}: {(error.strerror or 'cannot be used').lower()}"
+        if error.errno not in _BAD_PLACE:
+            return f"{what}; see to it, then run the same command again"
+        return f"{what}; see to that path, or choose another place to write to" + (
+            f" with {written_with}" if written_with else ""
+        )
     return None
 
 
+_BAD_PLACE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+)
 _ROOMS = frozenset({"data_schemas", "generators", "validators", "flows"})
 
 

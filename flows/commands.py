@@ -24,8 +24,9 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
     """``humdial build``."""
     from flows.build import Build
     from flows.config import load_config
-    from flows.estimate import print_estimate
-    from flows.prepare import check_disk, prepare, resolve
+    from flows.disk import check_disk, check_place
+    from flows.estimate import estimate, print_estimate
+    from flows.prepare import prepare, resolve
     from flows.publish import check_same_inputs, check_target
 
     config = load_config(path, overrides)
@@ -44,8 +45,10 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
         )
         print_next_commands(str(config.release_dir), path, console)
         return
+    check_place("work", config.work_dir)
+    check_place("release", config.release_dir.parent)
     parts = resolve(config)
-    check_disk(config, parts.items)
+    check_disk(config, estimate(config, parts, path.parent))
     with work_lock(config.work_dir), release_place(config.release_dir), progress_display(console) as reporter:
         prepared = prepare(config, path.parent, parts, reporter)
         reporter.expect("plan", len(prepared.plans))

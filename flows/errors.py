@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EXIT_FAILED = 1  # the work was done and something is wrong with it
-EXIT_USAGE = 2  # nothing was started: configuration, models, target
+EXIT_USAGE = 2  # refused before any work, or stopped by the machine: configuration, models, target, disk
 EXIT_INTERRUPTED = 130  # Ctrl-C, by shell convention
 
 
@@ -25,6 +25,8 @@ class TargetError(HumdialError):
 
 class ResourceError(HumdialError):
     """Disk, memory or a server the build needs."""
+
+    exit_code = EXIT_USAGE
 
 
 class QuotaShort(HumdialError):

@@ -14,6 +14,7 @@ from data_schemas.script import Script
 from data_schemas.speech_rate import spoken_seconds
 from data_schemas.tasks import Task, Track
 from flows.config import BuildConfig
+from flows.disk import disk_needs
 from flows.pool import default_workers
 from flows.prepare import Parts, prepare
 from flows.progress import SilentReporter
@@ -43,6 +44,10 @@ JUDGE_FACTOR = {
 }
 SCENE_JUDGE_FACTOR = {"overlap": 0.05, "segments": 0.03, "diarization": 0.05}
 BYTES_PER_SECOND = 32_000
+#: What is kept of an utterance besides its sound: JSON, rows, measurements of all judges (measured: 25 kB).
+BYTES_KEPT_PER_UTTERANCE = 30_000
+#: Kept questions and answers, UTF-8: 1.5 Chinese or 4.2 English characters a token, and their JSON.
+BYTES_PER_TOKEN = 6
 FILES_PER_SCENE_SECOND = 3  # user, assistant and clean channel
 FILES_PER_CONVERSATION_SECOND = 2
 
@@ -56,6 +61,8 @@ class Estimate(Record):
     speech_seconds: float
     audio_seconds: float
     release_bytes: int
+    #: what the work directory holds besides the release's audio: speech, measurements, a model's answers
+    work_bytes: int
     build_seconds: float
     scripts: ScriptEstimate | None = None
 
@@ -134,6 +141,11 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
         speech_seconds=size.speech_seconds,
         audio_seconds=size.audio_seconds,
         release_bytes=int(size.audio_seconds * BYTES_PER_SECOND),
+        work_bytes=int(
+            size.speech_seconds * BYTES_PER_SECOND
+            + size.utterances * BYTES_KEPT_PER_UTTERANCE
+            + (written.tokens if written else 0) * BYTES_PER_TOKEN
+        ),
         build_seconds=FIXED_SECONDS + (speaking + judging) / workers,
         scripts=written,
     )
@@ -175,6 +187,12 @@ def print_estimate(config: BuildConfig, parts: Parts, base_dir: Path, console: C
     console.print(table)
     if figures.scripts is not None:
         print_script_estimate(figures.scripts, console)
+    for need in disk_needs(config, figures):
+        console.print(
+            f"a build needs {need.bytes / 1e6:.0f} MB free at {need.place} (beyond what is there already)",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print(
         f"{figures.dialogues} dialogues and scenes, {figures.turns} turns, {figures.utterances} utterances, about "
         f"{figures.speech_seconds / 3600:.1f} hours of speech; {figures.audio_seconds / 3600:.1f} hours of audio in "

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from flows.disk import check_place
 from flows.errors import ResourceError, TargetError
 from validators.lock import LOCK_FILE
 
@@ -21,8 +22,10 @@ def work_lock(work_dir: Path) -> Iterator[None]:
     """Alone in a work directory.
 
     Raises:
+        TargetError: it cannot be made or written to.
         ResourceError: another command is using it.
     """
+    check_place("work", work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
     refusal = (
         f"another build is using {work_dir}; wait for it, or give this one its own places with --set work=DIR "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from data_schemas.script import Script
 from data_schemas.speakers import Speaker
 from flows.code_version import code_version
 from flows.config import BuildConfig
-from flows.errors import ConfigError, QuotaShort, ResourceError
+from flows.errors import ConfigError, QuotaShort
 from flows.made_from import cast_voices, scripts_sha256
 from flows.progress import Reporter
 from flows.script_settings import llm_settings
@@ -37,13 +36,6 @@ from generators.speech.registry import create_engine
 from generators.speech.voices.registry import voice_digest
 from validators.judges import models_of
 
-#: Bytes on disk per second of released audio: staged + channels + clean, 16 kHz PCM16, and the
-#: store's copy. Measured on the quickstart (hard links are not counted twice).
-_BYTES_PER_SECOND = 16_000 * 2 * 4
-_DISK_RESERVE_BYTES = 200 * 2**20
-#: Generous upper bound of one item's length, used before any audio exists.
-_SECONDS_PER_ITEM = 60.0
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -53,10 +45,6 @@ class Parts:
     quota: tuple[tuple[QuotaCell, int], ...]
     speakers: tuple[Speaker, ...]
     models: tuple[ModelEntry, ...]
-
-    @property
-    def items(self) -> int:
-        return sum(count for _, count in self.quota)
 
 
 @dataclass(frozen=True)
@@ -203,21 +191,3 @@ def build_identity(config: BuildConfig, parts: Parts, scripts: tuple[Script, ...
         scripts_sha256(scripts),
     ]
     return hashlib.sha256(dump_json(decides).encode()).hexdigest()
-
-
-def check_disk(config: BuildConfig, items: int) -> None:
-    """Refuse to start when the disk cannot hold the work.
-
-    Raises:
-        ResourceError: with the size that is needed and the size that is free.
-    """
-    needed = int(items * _SECONDS_PER_ITEM * _BYTES_PER_SECOND)
-    for place in (config.work_dir, config.release_dir.parent):
-        existing = next(path for path in (place, *place.parents) if path.exists())
-        free = shutil.disk_usage(existing).free
-        if free < needed + _DISK_RESERVE_BYTES:
-            raise ResourceError(
-                f"{existing} has {free / 1e9:.1f} GB free and the build may need "
-                f"{(needed + _DISK_RESERVE_BYTES) / 1e9:.1f} GB; free some space or set work and release "
-                "to a larger disk"
-            )

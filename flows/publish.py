@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.base import read_jsonl, write_jsonl
+from data_schemas.base import RecordError, read_jsonl, write_jsonl
 from data_schemas.finding import Severity, sort_findings
 from data_schemas.item import Item
 from data_schemas.layouts.base import Layout
 from data_schemas.layouts.track2_rows import scene_of
 from data_schemas.layouts.writer import write_items
-from data_schemas.release import DatasetLock, FileEntry, LockedCount, tree_sha256
+from data_schemas.release import DatasetLock, FileEntry, LockedCount, read_lock, tree_sha256
 from data_schemas.script import Script
 from data_schemas.tasks import Track
 from flows.atomic import sha256_of, write_text_atomic
@@ -41,7 +41,7 @@ from generators.speech.engine import SpeechEngine
 from validators.catalog import CatalogExpectations, DeclaredEngine, judge_catalog
 from validators.dataset import judge_dataset
 from validators.set_judges import judge_clips, judge_tables
-from validators.tables import measures_frame, read_measures
+from validators.tables import measures_frame, parquet_bytes, read_measures
 
 LOCK_FILE = "dataset.lock.json"
 #: the frozen scripts of the released items: with ``scripts.pack: [that file]`` they can be spoken again
@@ -79,7 +79,7 @@ def check_target(config: BuildConfig) -> DatasetLock | None:
             f"release: {target} holds files that are not a release of ours; nothing was touched. "
             "Choose another place with --set release=DIR, or move them away"
         )
-    lock = DatasetLock.model_validate_json(lock_file.read_text(encoding="utf-8"))
+    lock = _lock_at_target(lock_file)
     if lock.config == config.recipe() and lock.code_version == code_version():
         return lock
     raise TargetError(
@@ -104,6 +104,16 @@ def check_same_inputs(config: BuildConfig, lock: DatasetLock, parts: Parts, base
             f"configuration, and since it was made {changes}; nothing was touched. Choose another place with "
             "--set release=DIR, or remove it yourself"
         )
+
+
+def _lock_at_target(lock_file: Path) -> DatasetLock:
+    try:
+        return read_lock(lock_file)
+    except RecordError as error:
+        raise TargetError(
+            f"release: {error}; nothing was touched. Choose another place with --set release=DIR, or remove "
+            f"{lock_file.parent} yourself"
+        ) from error
 
 
 def publish(
@@ -194,7 +204,7 @@ def _gate(
     staging: Path,
 ) -> None:
     frame = catalog_frame(_catalog_items(config, accepted))
-    frame.write_parquet(staging / "catalog.parquet", compression="zstd", statistics=True)
+    (staging / "catalog.parquet").write_bytes(parquet_bytes(frame))
     report = judge_catalog(frame, catalog_expectations(config, prepared.engine, counts))
     item_findings = [finding for entry in accepted for finding in entry.outcome.findings]
     clips = [clip for entry in accepted for clip in read_measures(entry.directory / MEASURES_FILE)]
@@ -210,7 +220,7 @@ def _gate(
     ]
     validation = staging / "validation"
     validation.mkdir(exist_ok=True)
-    measures_frame(clips).write_parquet(validation / "measures.parquet", compression="zstd", statistics=True)
+    (validation / "measures.parquet").write_bytes(parquet_bytes(measures_frame(clips)))
     for name, figures in {**heard.reports, **tables.reports}.items():
         write_text_atomic(validation / f"{name}.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
     write_jsonl(validation / "findings.jsonl", sort_findings([*item_findings, *set_findings]))

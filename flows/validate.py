@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,14 @@ from validators.codes import CODES
 from validators.directory import JudgeOrder, ValidationResult, count_findings, validate_root
 from validators.judges import GROUPS, JUDGES, select
 from validators.settings import ValidationSettings
-from validators.tables import FINDINGS_TABLE, findings_frame, measures_frame, read_findings
+from validators.tables import (
+    FINDINGS_TABLE,
+    NEW_FINDINGS_TABLE,
+    findings_frame,
+    measures_frame,
+    parquet_bytes,
+    read_findings,
+)
 
 EXAMPLES = 3
 MEASURED = "measured.sqlite"
@@ -62,16 +69,18 @@ def validate(options: ValidateOptions, console: Console) -> bool:
         data_schemas.models.ModelMissing: a judge's model is not installed.
     """
     _check_root(options.root)
-    known = _baseline(options.baseline)
+    known = _baseline(options)
     order = judge_order(options)
     with progress_display(console) as reporter:
         result = validate_root(options.root, order, _advance(reporter), options.workers or default_workers())
-    findings = [finding for finding in sort_findings(result.findings) if _identity(finding) not in known]
-    write_outcome(options.folder, findings, result)
+    findings = sort_findings(result.findings)
+    new = None if known is None else [finding for finding in findings if _identity(finding) not in known]
+    write_outcome(options.folder, findings, new, result)
     if options.data_docs is not None:
         _data_docs(options.root, _lock(options.root), order, options.data_docs)
-    print_outcome(options, findings, result, len(result.findings) - len(findings), console)
-    return all(finding.severity is not Severity.ERROR for finding in findings)
+    shown = findings if new is None else new
+    print_outcome(options, shown, result, len(findings) - len(shown), console)
+    return all(finding.severity is not Severity.ERROR for finding in shown)
 
 
 def judge_order(options: ValidateOptions) -> JudgeOrder:
@@ -121,38 +130,60 @@ def print_judges(console: Console) -> None:
         console.print(f"{name}: {listed}", markup=False)
 
 
-def write_outcome(folder: Path, findings: Sequence[Finding], result: ValidationResult) -> None:
-    """``findings.parquet`` and ``.jsonl``, ``measures.parquet``, ``summary.md``, and one JSON per report."""
-    findings_frame(findings).write_parquet(folder / FINDINGS_TABLE, compression="zstd")
-    write_jsonl(folder / "findings.jsonl", findings)
-    measures_frame(result.clips).write_parquet(folder / "measures.parquet", compression="zstd")
+def write_outcome(
+    folder: Path, findings: Sequence[Finding], new: Sequence[Finding] | None, result: ValidationResult
+) -> None:
+    """All ``findings`` and, with a baseline, the ``new`` ones as ``.parquet`` and ``.jsonl``; measures and reports.
+
+    The new ones first: a baseline in this folder is told by both, also after a kill in between.
+    """
+    for name, table in ((NEW_FINDINGS_TABLE, new), (FINDINGS_TABLE, findings)):
+        lines = (folder / name).with_suffix(".jsonl")
+        if table is None:
+            (folder / name).unlink(missing_ok=True)
+            lines.unlink(missing_ok=True)
+            continue
+        (folder / name).write_bytes(parquet_bytes(findings_frame(table)))
+        write_jsonl(lines, table)
+    (folder / "measures.parquet").write_bytes(parquet_bytes(measures_frame(result.clips)))
     for name, figures in result.reports.items():
         write_text_atomic(folder / f"{name}.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
-    write_text_atomic(folder / "summary.md", summary(findings, result))
+    write_text_atomic(folder / "summary.md", summary(findings, new, result))
 
 
-def summary(findings: Sequence[Finding], result: ValidationResult) -> str:
-    """Markdown for people: counts by code with their meaning, and the first examples of each."""
-    counts = count_findings(findings)
-    errors, warnings = (sum(counts[severity].values()) for severity in (Severity.ERROR, Severity.WARNING))
+def summary(findings: Sequence[Finding], new: Sequence[Finding] | None, result: ValidationResult) -> str:
+    """Markdown for people: counts by code with their meaning, and the first examples of each, new ones before known."""
+    counts, new_counts = count_findings(findings), count_findings(new or ())
+    fresh = frozenset(new or ())
+    with_baseline = new is not None
     lines = [
-        f"# {result.items} items, {len(result.clips)} utterances judged: {errors} errors, {warnings} warnings",
+        f"# {result.items} items, {len(result.clips)} utterances judged: {_errors_and_warnings(counts)}"
+        + (f"; new since the baseline: {_errors_and_warnings(new_counts)}" if with_baseline else ""),
         "",
-        "| code | severity | times | items | meaning |",
-        "|---|---|---|---|---|",
+        f"| code | severity | times |{' new |' if with_baseline else ''} items | meaning |",
+        f"|---|---|---|{'---|' if with_baseline else ''}---|---|",
     ]
     for severity in Severity:
         for code, number in counts[severity].items():
             items = len({finding.item for finding in findings if finding.code == code})
-            lines.append(f"| `{code}` | {severity.value} | {number} | {items} | {CODES[code].meaning} |")
+            new_number = f" {new_counts[severity].get(code, 0)} |" if with_baseline else ""
+            lines.append(f"| `{code}` | {severity.value} | {number} |{new_number} {items} | {CODES[code].meaning} |")
     for severity in Severity:
         for code in counts[severity]:
-            own = [finding for finding in findings if finding.code == code]
+            own = sorted((one for one in findings if one.code == code), key=lambda one: one not in fresh)
             lines += ["", f"## {code}", ""]
-            lines += [f"- {finding.item}: {finding.message}" for finding in own[:EXAMPLES]]
+            lines += [
+                f"- {'new: ' if finding in fresh else ''}{finding.item}: {finding.message}"
+                for finding in own[:EXAMPLES]
+            ]
             lines += [f"- and {len(own) - EXAMPLES} more"] if len(own) > EXAMPLES else []
     lines += ["", f"Figures about the whole set: {', '.join(f'`{name}.json`' for name in result.reports) or 'none'}."]
     return "\n".join(lines) + "\n"
+
+
+def _errors_and_warnings(counts: Mapping[Severity, Mapping[str, int]]) -> str:
+    errors, warnings = (sum(counts[severity].values()) for severity in (Severity.ERROR, Severity.WARNING))
+    return f"{errors} errors, {warnings} warnings"
 
 
 def print_outcome(
@@ -163,7 +194,8 @@ def print_outcome(
     counts = count_findings(findings)
     errors = sum(counts[Severity.ERROR].values())
     console.print(
-        f"{result.items} items judged: {errors} errors, {len(findings) - errors} warnings and notes"
+        f"{result.items} items judged: {errors}{' new' if options.baseline else ''} errors, "
+        f"{len(findings) - errors} warnings and notes"
         + (f"; {old} known from the baseline" if options.baseline else ""),
         markup=False,
     )
@@ -193,11 +225,22 @@ def _advance(reporter: Reporter) -> Callable[[int, int], None]:
     return progress
 
 
-def _baseline(path: Path | None) -> frozenset[tuple[object, ...]]:
+def _baseline(options: ValidateOptions) -> frozenset[tuple[object, ...]] | None:
+    """Identities of the baseline's findings; None without one.
+
+    Where this run writes over its own baseline, what an earlier run of the kind found new is no part of it: the
+    same command says the same again.
+    """
+    path = options.baseline
     if path is None:
-        return frozenset()
+        return None
     try:
-        return frozenset(_identity(finding) for finding in read_findings(path))
+        known = frozenset(_identity(finding) for finding in read_findings(path))
+        folder = path if path.is_dir() else path.parent
+        new = folder / NEW_FINDINGS_TABLE
+        if folder.resolve() != options.folder.resolve() or not new.exists():
+            return known
+        return known - {_identity(finding) for finding in read_findings(new)}
     except RecordError as error:
         raise TargetError(f"--baseline: {error}") from None
 

@@ -18,7 +18,7 @@ from typing import Any
 import soundfile
 from pydantic import Field, ValidationError
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples, to_pcm16
+from data_schemas.audio import SAMPLE_RATE_HZ, Samples, wav_bytes
 from data_schemas.base import Record
 from data_schemas.utterance import Provenance, WordTiming
 
@@ -114,7 +114,7 @@ class Store:
 
         path = self.wav_path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        wav = _wav_bytes(samples)
+        wav = wav_bytes(samples)
         entry = AudioEntry(
             key=key,
             wav_sha256=hashlib.sha256(wav).hexdigest(),
@@ -141,12 +141,6 @@ class Store:
         if entry.key != key or entry.wav_sha256 != hashlib.sha256(wav).hexdigest():
             return None
         return entry, wav
-
-
-def _wav_bytes(samples: Samples) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, to_pcm16(samples), SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
-    return buffer.getvalue()
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from data_schemas.base import dump_json
+from data_schemas.database import is_damaged, is_disk_full, open_database
 from validators.clips import Clip
 from validators.probe import ClipProbe, Measurement, Vector, measurement_key
 
-_BUSY_S = 60.0  # several worker processes write to one file
 _TABLE = "CREATE TABLE IF NOT EXISTS measured (key TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID"
 
 
+class MeasureStoreError(Exception):
+    """The file of kept measurements cannot be used; the sentence says what helps."""
+
+
 class MeasureStore:
-    """A SQLite file of measurements by key. One instance per process; safe between processes."""
+    """A SQLite file of measurements by key. One instance per process; safe between processes.
+
+    Raises (all methods):
+        MeasureStoreError: the file is no such store or cannot be opened; OSError (ENOSPC): the disk is full.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._database = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=NORMAL")
-        self._database.execute(_TABLE)
+        self.path = path
+        with _readable_errors(path):
+            self._database = open_database(path, _TABLE)
 
     def get(self, key: str) -> Measurement | None:
         """What was kept under a key; None where there is nothing, or nothing that can be read."""
-        row = self._database.execute("SELECT body FROM measured WHERE key = ?", (key,)).fetchone()
+        with _readable_errors(self.path):
+            row = self._database.execute("SELECT body FROM measured WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         try:
@@ -41,12 +50,30 @@ class MeasureStore:
 
     def put(self, key: str, measurement: Measurement) -> None:
         """Keep a measurement; the first one under a key stays."""
-        self._database.execute(
-            "INSERT OR IGNORE INTO measured VALUES (?, ?)", (key, dump_json(encode_measurement(measurement)))
-        )
+        row = (key, dump_json(encode_measurement(measurement)))
+        with _readable_errors(self.path):
+            self._database.execute("INSERT OR IGNORE INTO measured VALUES (?, ?)", row)
 
     def close(self) -> None:
         self._database.close()
+
+
+@contextmanager
+def _readable_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        if is_disk_full(error):
+            raise OSError(errno.ENOSPC, "disk full", str(path)) from error
+        if is_damaged(error):
+            raise MeasureStoreError(
+                f"{path}: the file of kept measurements is damaged ({error}); remove it, with the files of the same "
+                "name ending in -wal and -shm, and run again: everything is then measured anew"
+            ) from error
+        raise MeasureStoreError(
+            f"{path}: the file of kept measurements cannot be used ({error}); it must lie on a local disk you may "
+            "write to, and no program may hold it locked"
+        ) from error
 
 
 def measured(probe: ClipProbe, clip: Clip, kept: MeasureStore | None) -> Measurement:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from validators.measure_store import decode_measurement, encode_measurement
 from validators.probe import Measurement
 
 FINDINGS_TABLE = "findings.parquet"
+#: beside it, of a run with a baseline: those that the baseline does not have
+NEW_FINDINGS_TABLE = "new_findings.parquet"
 #: columns of `findings_frame`
 FINDING_SCHEMA: dict[str, type[polars.DataType]] = {
     "code": polars.String,
@@ -47,6 +50,13 @@ _LABELS: dict[str, type[polars.DataType]] = {
     "text": polars.String,
 }
 _DECIMALS = 4
+
+
+def parquet_bytes(frame: polars.DataFrame) -> bytes:
+    """The whole file of a table. Written with ``Path.write_bytes``, a full disk is an OSError that says so."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=True)
+    return buffer.getvalue()
 
 
 def findings_frame(findings: Sequence[Finding]) -> polars.DataFrame:

@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.base import Record
+from data_schemas.base import Record, RecordError
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts
-from data_schemas.release import DatasetLock
+from data_schemas.release import DatasetLock, read_lock
 from data_schemas.tasks import Language, Split
 from flows.atomic import write_text_atomic
 from flows.code_version import code_version
@@ -51,10 +51,11 @@ def run_export(job: ExportJob, reporter: Reporter) -> ExportNote:
     """Write the export; nothing appears at the target before all of it is there.
 
     Raises:
-        TargetError: the root is no data set, or the target is not free.
+        TargetError: the root is no data set, its lock cannot be read, or the target is not free.
         ExportError: no item fits the format, or one cannot be brought into it.
     """
     _check(job)
+    lock = _lock(job.root)
     source = ReleaseSource(job.root, job.exporter.tracks, job.languages, job.splits)
     total = sum(1 for _ in source.items())
     if not total:
@@ -70,7 +71,7 @@ def run_export(job: ExportJob, reporter: Reporter) -> ExportNote:
         count = job.exporter.write(source, staging, lambda done: reporter.advance(STAGE, done))
         if not count.items:
             raise ExportError(f"no item of {job.root} fits {job.exporter.name}: {_reasons(count)}")
-        note = _note(job, count)
+        note = _note(job, lock, count)
         write_text_atomic(
             staging / NOTE_FILE, json.dumps(note.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
         )
@@ -99,9 +100,20 @@ def _check(job: ExportJob) -> None:
         )
 
 
-def _note(job: ExportJob, count: ExportCount) -> ExportNote:
-    lock_file = job.root / LOCK_FILE
-    lock = DatasetLock.model_validate_json(lock_file.read_text(encoding="utf-8")) if lock_file.is_file() else None
+def _lock(root: Path) -> DatasetLock | None:
+    lock_file = root / LOCK_FILE
+    if not lock_file.is_file():
+        return None
+    try:
+        return read_lock(lock_file)
+    except RecordError as error:
+        raise TargetError(
+            f"{error}; export with the version that made the release, or move the lock away: the export then does not "
+            "say what it was made from"
+        ) from error
+
+
+def _note(job: ExportJob, lock: DatasetLock | None, count: ExportCount) -> ExportNote:
     return ExportNote(
         format=job.exporter.name,
         code_version=code_version(),

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 
 from data_schemas.base import dump_json
 from data_schemas.chat import ChatAnswer, ChatRequest
+from data_schemas.database import is_damaged, is_disk_full, open_database
 from generators.remote.errors import AnswerStoreError
 
 T = TypeVar("T")
 
-_BUSY_SECONDS = 60.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, request TEXT NOT NULL, answer TEXT NOT NULL, sha256 TEXT NOT NULL);
@@ -143,17 +143,7 @@ class AnswerStore:
     def _connection(self) -> sqlite3.Connection:
         if self._open is not None and self._open[0] == os.getpid():
             return self._open[1]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute(
-                "PRAGMA synchronous=NORMAL"
-            )  # a killed process loses nothing; a power cut at most the last answers
-            db.executescript(_SCHEMA)
-        except BaseException:
-            db.close()
-            raise
+        db = open_database(self.path, _SCHEMA)
         self._open = (os.getpid(), db)
         return db
 
@@ -181,10 +171,9 @@ def _readable(request: ChatRequest) -> str:
 
 
 def _readable_error(path: Path, error: sqlite3.Error) -> Exception:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    if is_disk_full(error):
         return OSError(errno.ENOSPC, "disk full", str(path))
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if is_damaged(error):
         return AnswerStoreError(
             f"{path}: the file of kept answers is damaged ({error}); move it away, with the files of the same name "
             "ending in -wal and -shm, and run again: answers are then asked for anew"

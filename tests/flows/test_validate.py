@@ -10,12 +10,12 @@ import polars
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli import app
+from flows.cli import app, known_sentence
 from flows.errors import ConfigError, TargetError
 from flows.validate import ValidateOptions, judge_order
 from tests.validators.conftest import build
 from validators.judges import ALL, FAST
-from validators.tables import read_findings
+from validators.tables import NEW_FINDINGS_TABLE, read_findings
 
 FORMAL = ("--only", "structure", "--only", "set", "--workers", "1")
 
@@ -75,10 +75,43 @@ def test_a_baseline_hides_what_was_known(root: Path, tmp_path: Path) -> None:
     run(str(root), *FORMAL, "--output", str(monday))
     status, said = run(str(root), *FORMAL, "--output", str(tuesday), "--baseline", str(monday))
     assert status == 0 and "known from the baseline" in said
-    assert read_findings(tuesday) == ()
+    assert read_findings(tuesday) == read_findings(monday)
+    assert read_findings(tuesday / NEW_FINDINGS_TABLE) == ()
     next(iter(sorted((root / "track2").rglob("*_sentence.json")))).unlink()
     status, said = run(str(root), *FORMAL, "--output", str(tuesday), "--baseline", str(monday / "findings.parquet"))
     assert status == 1 and "T2.SENTENCE_MISSING" in said and "T1.EMOTION_LABEL" not in said
+    new = read_findings(tuesday / NEW_FINDINGS_TABLE)
+    assert {one.code for one in new} == {"T2.SENTENCE_MISSING"} and set(new) < set(read_findings(tuesday))
+    assert read_findings(tuesday / "new_findings.jsonl") == new
+    summary = (tuesday / "summary.md").read_text(encoding="utf-8")
+    assert "new since the baseline: 1 errors" in summary
+    assert "| `T1.EMOTION_LABEL` | error | 1 | 0 | 1 |" in summary and "- new: " in summary
+
+
+@pytest.mark.parametrize("baseline", ["", "findings.parquet", "findings.jsonl"])
+def test_a_baseline_in_the_folder_that_is_written_stays_one(root: Path, baseline: str) -> None:
+    plant(root)
+    folder = root.parent / "数据.findings"
+    run(str(root), *FORMAL)
+    again = (str(root), *FORMAL, "--baseline", str(folder / baseline))
+    assert run(*again) == run(*again)
+    assert run(*again)[0] == 0
+    next(iter(sorted((root / "track2").rglob("*_sentence.json")))).unlink()
+    status, said = run(*again)
+    assert status == 1 and "T2.SENTENCE_MISSING" in said
+    assert run(*again) == (status, said)
+    assert {"T1.EMOTION_LABEL", "T2.SENTENCE_MISSING"} <= {one.code for one in read_findings(folder)}
+    run(str(root), *FORMAL)
+    assert not list(folder.glob("new_findings*"))
+    assert run(*again)[0] == 0
+
+
+def test_a_full_disk_is_said_plainly(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "measures.parquet").symlink_to("/dev/full")
+    done = CliRunner().invoke(app, ["validate", str(root), *FORMAL, "--output", str(tmp_path / "out")])
+    assert done.exception is not None
+    assert "the disk is full" in str(known_sentence(done.exception))
 
 
 @pytest.mark.parametrize(

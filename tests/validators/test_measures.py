@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 from dataclasses import replace
@@ -19,9 +20,16 @@ from data_schemas.finding import Finding, Severity
 from data_schemas.tasks import Language, Role, Split
 from validators.clip_measures import ClipMeasures, measures_of
 from validators.clips import Clip
-from validators.measure_store import MeasureStore, decode_measurement, encode_measurement, measured
+from validators.measure_store import MeasureStore, MeasureStoreError, decode_measurement, encode_measurement, measured
 from validators.probe import Measurement, measurement_key
-from validators.tables import findings_frame, measures_frame, read_findings, read_measures, write_measures
+from validators.tables import (
+    findings_frame,
+    measures_frame,
+    parquet_bytes,
+    read_findings,
+    read_measures,
+    write_measures,
+)
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
@@ -105,6 +113,28 @@ def test_a_spoilt_entry_is_measured_again(tmp_path: Path) -> None:
         database.execute("UPDATE measured SET body = '{\"values\": 3}'")
     assert measured(probe, make_clip(), store).values["mean"] == pytest.approx(0.1)
     assert probe.asked == 2
+
+
+def test_a_file_that_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "损坏.sqlite").write_text("不是数据库" * 100, encoding="utf-8")
+    with pytest.raises(MeasureStoreError, match=r"损坏\.sqlite: the file of kept measurements is damaged"):
+        MeasureStore(tmp_path / "损坏.sqlite")
+    with pytest.raises(MeasureStoreError, match="must lie on a local disk"):
+        MeasureStore(tmp_path)
+
+
+def test_a_full_disk_is_an_error_of_the_disk(tmp_path: Path) -> None:
+    store = MeasureStore(tmp_path / "measured.sqlite")
+    store._database.execute("PRAGMA max_page_count = 2")
+    with pytest.raises(OSError, match="disk full") as told:
+        store.put("k", Measurement({}, {"听到": "你好" * 9_999}, {}))
+    assert (told.value.errno, told.value.filename) == (errno.ENOSPC, str(tmp_path / "measured.sqlite"))
+
+
+def test_a_table_is_the_file_that_polars_writes(tmp_path: Path) -> None:
+    for frame in (findings_frame(FOUND), measures_frame(clips()), findings_frame(())):
+        frame.write_parquet(tmp_path / "t.parquet", compression="zstd", statistics=True)
+        assert parquet_bytes(frame) == (tmp_path / "t.parquet").read_bytes()
 
 
 def clips() -> list[ClipMeasures]:

@@ -16,6 +16,7 @@ from flows.exports.base import ExportCount, Exporter, ExportError, Progress, Rel
 from flows.exports.registry import EXPORTERS, exporter_named
 from flows.exports.run import NOTE_FILE, ExportJob, run_export
 from flows.progress import SilentReporter
+from flows.publish import LOCK_FILE
 from tests.support.scene_factory import make_plan, make_utterance, noise_burst
 from tests.support.script_factory import make_trajectory
 
@@ -70,6 +71,14 @@ def test_an_export_appears_whole_and_says_what_it_was_made_from(release: Path, t
     assert (kept["format"], kept["count"]["items"], kept["release"]) == ("ids", 2, None)
     assert kept["count"]["left_out"] == {"没有声音": 1}
     assert not list(tmp_path.glob(".*partial"))
+
+
+def test_a_lock_of_another_version_is_refused_before_any_work(release: Path, tmp_path: Path) -> None:
+    (release / LOCK_FILE).write_text('{"format_version": 2, "版本": "新"}', encoding="utf-8")
+    stopped = Ids(stop_at=next(ReleaseSource(release, frozenset({Track.EMOTION})).items()).id)
+    with pytest.raises(TargetError, match="no lock that this version can read"):
+        run_export(ExportJob(release, stopped, tmp_path / "出口"), SilentReporter())
+    assert not (tmp_path / "出口").exists()
 
 
 def test_only_the_chosen_languages_and_splits_are_read(release: Path, tmp_path: Path) -> None:
