@@ -19,7 +19,7 @@ from flows.prepare import Prepared, prepare, resolve
 from flows.progress import SilentReporter
 from flows.shards import ShardLedger, ShardResult
 from flows.speech_work import SpeechWork
-from generators.speech.engine import Control, RawSpeech
+from generators.speech.engine import Control, EngineUnusable, RawSpeech
 from generators.speech.espeak import EspeakEngine
 from generators.speech.returned import Misspoken
 from tests.support.builds import draft_config
@@ -55,7 +55,7 @@ class InProcess:
         return self._threads.submit(job, *arguments)
 
 
-def make(folder: Path, engine: Breaking, monkeypatch: pytest.MonkeyPatch) -> ShardResult:
+def make(folder: Path, engine: EspeakEngine, monkeypatch: pytest.MonkeyPatch) -> ShardResult:
     quotas = [{"task": "trajectory", "languages": ["zh"], "splits": ["train"], "turns": [3], "count": 1}]
     path = draft_config(folder, quotas=quotas, speech={"engine": "espeak", "tries": TRIES})
     config = load_config(path)
@@ -94,3 +94,18 @@ def test_it_is_given_up_after_the_last_try(tmp_path: Path, monkeypatch: pytest.M
     assert finding.code == "BUILD.SPEECH_FAILED" and "只有噪声" in finding.message
     assert all(len(seeds) == TRIES for seeds in engine.seeds.values())
     assert [(one.tries, one.mended) for one in outcome.retakes] == [(TRIES, False)] * 3
+
+
+class Unusable(EspeakEngine):
+    """espeak that cannot be loaded."""
+
+    def synthesise(self, request: SpeechRequest) -> RawSpeech:
+        raise EngineUnusable("模型无法加载")
+
+
+def test_an_engine_that_cannot_be_loaded_is_no_fault_of_the_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(EngineUnusable, match=r"^模型无法加载$"):
+        make(tmp_path, Unusable(), monkeypatch)
+    assert ShardLedger(tmp_path / "shards").result("k") is None, "nothing is in quarantine"
