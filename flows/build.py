@@ -55,7 +55,7 @@ class Build:
         """Run the Prefect flow to the published release.
 
         Raises:
-            QuotaShort, GateFailed, ResourceError, KeyboardInterrupt: nothing is published then.
+            QuotaShort, GateFailed, ResourceError, EngineUnusable, KeyboardInterrupt: nothing is published then.
         """
         from prefect import flow
         from prefect.task_runners import ThreadPoolTaskRunner

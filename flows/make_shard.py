@@ -25,7 +25,7 @@ from flows.speech_work import Asked, SpeechWork, Spoken
 from generators.scenes.composer import SceneImpossible
 from generators.scenes.microphone.babble import babble_requests
 from generators.scripts.writer import ScriptError
-from generators.speech.engine import EngineError
+from generators.speech.engine import EngineError, EngineUnusable
 from generators.speech.requests import PlannedUtterance, another_try, utterance_requests
 from generators.speech.returned import Misspoken
 
@@ -79,7 +79,11 @@ class ShardMaker:
     cancelled: threading.Event
 
     def make(self, key: str, plans: tuple[DialoguePlan, ...]) -> None:
-        """Make and judge the items of a shard, then write its ledger entry; a finished shard is passed over."""
+        """Make and judge the items of a shard, then write its ledger entry; a finished shard is passed over.
+
+        Raises:
+            EngineUnusable, EndpointError: nothing can be spoken, whatever the item.
+        """
         if self._is_finished(key):
             for stage in ("write", "compose", "judge"):
                 self.reporter.advance(stage, len(plans))
@@ -272,6 +276,8 @@ class ShardMaker:
 def _result(future: Spoken) -> Utterance | EngineError:
     try:
         return future.result()
+    except EngineUnusable:
+        raise
     except EngineError as error:
         return error
 

@@ -24,6 +24,7 @@ from flows.script_work import (
     short_of_scripts,
     wanted_scripts,
 )
+from flows.speech_check import any_emotion, check_speech, emotions_of, not_known_yet
 from generators.plans.outlines import OutlineSource, ScriptOutlines
 from generators.plans.planner import plan_items
 from generators.plans.quotas import expand
@@ -31,7 +32,7 @@ from generators.scripts.pack import PackWriter
 from generators.scripts.packs import load_packs
 from generators.scripts.writer import ScriptWriter
 from generators.speech.casting import cast_speakers
-from generators.speech.engine import SpeechEngine
+from generators.speech.engine import InstalledEngine, SpeechEngine
 from generators.speech.registry import create_engine
 from generators.speech.voices.registry import voice_digest
 from validators.judges import models_of
@@ -77,10 +78,14 @@ def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
     if need_models:
         for entry in models:
             verified_files(entry.name)
+        if isinstance(engine, InstalledEngine):
+            engine.check_installed()
     quota = expand(config.quotas)
     languages = tuple(sorted({cell.language for cell, _ in quota}))
     speakers = cast_speakers(engine.voices(), languages, config.speech.casting, config.seed)
     check_voices(engine, speakers, config)
+    told = any_emotion if config.scripts.writer == "llm" else not_known_yet
+    check_speech(engine, speakers, quota, config.speech, told)
     return Parts(engine=engine, quota=quota, speakers=speakers, models=models)
 
 
@@ -89,6 +94,7 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
 
     Raises:
         RecordError, QuotaImpossible: a pack is broken or too small.
+        EngineError: a voice cannot be spoken with in the emotions of a pack.
         EndpointError, QuotaShort: a model's server is away, or too few scripts passed.
     """
     quota = parts.quota
@@ -99,6 +105,7 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
         quota, scripts, outlines, writer = source.available(quota), source.scripts, source, source
     else:
         scripts = load_packs(config.scripts, base_dir)
+        check_speech(parts.engine, parts.speakers, quota, config.speech, emotions_of(scripts))
         outlines, writer = ScriptOutlines(scripts, config.seed), PackWriter(scripts)
     code = code_version()
     return Prepared(

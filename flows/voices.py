@@ -29,7 +29,7 @@ from flows.speech_work import SpeechWork
 from flows.voices_page import PageVoice, voices_page
 from generators.plans.quotas import expand
 from generators.speech.casting import cast_speakers
-from generators.speech.engine import EngineError, SpeechEngine
+from generators.speech.engine import EngineError, EngineUnusable, SpeechEngine
 from generators.speech.normalise import normalise
 from generators.speech.registry import create_engine
 from generators.speech.requests import PlannedUtterance, plain_request
@@ -270,7 +270,7 @@ def hear_voices(
     A voice that cannot speak is among the problems: one bad voice does not end an audition.
 
     Raises:
-        EndpointError, ModelMissing, ModelCorrupt: nobody can be heard.
+        EngineUnusable, EndpointError, ModelMissing, ModelCorrupt: nobody can be heard.
     """
     Instruments(heard_by).require_models()
     with WorkerPool(config.execution.workers) as workers:
@@ -303,6 +303,8 @@ def _speak_all(
             for question in questions:
                 try:
                     spoken.setdefault(key, []).append(work.finish(question).result())
+                except EngineUnusable:
+                    raise
                 except EngineError as error:
                     problems.setdefault(key, str(error))
                 reporter.advance("speak")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from data_schemas.audio import Samples
+from data_schemas.emotions import Emotion
 from data_schemas.speakers import Voice
 from data_schemas.utterance import Provenance, SpeechRequest, WordTiming
 
 
 class EngineError(RuntimeError):
     """An engine cannot do what it was asked. One sentence with the way out."""
+
+
+class EngineUnusable(EngineError):
+    """It can do nothing at all: no item is at fault, and the build stops."""
 
 
 class Control(StrEnum):
@@ -79,7 +85,33 @@ class SpeechEngine(Protocol):
 
         Raises:
             EngineError: unknown voice, nothing speakable in the text, or the engine failed.
+            EngineUnusable: it cannot be loaded.
             ModelMissing, ModelCorrupt: the weights are not installed or not the pinned ones.
+        """
+        ...
+
+
+@runtime_checkable
+class InstalledEngine(Protocol):
+    """What an engine may have besides, whose model the user installs: asked before a build does anything."""
+
+    def check_installed(self) -> None:
+        """
+        Raises:
+            EngineError: something is missing; found without loading the model.
+        """
+        ...
+
+
+@runtime_checkable
+class CloningEngine(Protocol):
+    """What an engine may have besides, that needs certain clips of a voice: asked before a build does anything."""
+
+    def check_voice(self, voice: Voice, emotions: Iterable[Emotion]) -> None:
+        """
+        Raises:
+            EngineError: a voice that cannot be spoken with in one of these emotions; names registry, voice, field and
+                way out.
         """
         ...
 

@@ -90,6 +90,18 @@ def utterance_requests(
     return tuple(planned)
 
 
+def check_speed(settings: SpeechSettings, engine: SpeechEngine) -> None:
+    """
+    Raises:
+        EngineError: another speed is wanted of an engine that has one only.
+    """
+    if settings.speed != 1.0 and Control.SPEED not in engine.controls:
+        served = ", or set speech.server.speed where the server heeds it" if engine.name == "openai-speech" else ""
+        raise EngineError(
+            f"speech.speed is {settings.speed:g} and engine {engine.name} cannot change its speed; remove it{served}"
+        )
+
+
 def is_reply(planned_id: str) -> bool:
     """Whether an utterance of Track 1 is the assistant's.
 
@@ -188,8 +200,7 @@ class _Maker:
         self, utterance_id: str, speaker: Speaker, text: str, step: EmotionStep, *, goes_on: bool
     ) -> SpeechRequest:
         settings, controls = self._settings, self._engine.controls
-        if settings.speed != 1.0 and Control.SPEED not in controls:
-            raise EngineError(f"engine {self._engine.name} cannot change its speed; remove speech.speed")
+        check_speed(settings, self._engine)
         able = Control.EMOTION in controls
         told = step if able else _NEUTRAL
         language: Language = self._script.language

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from data_schemas.audio import Samples
 from data_schemas.base import Record
 from data_schemas.utterance import SpeechRequest, Utterance
-from generators.speech.engine import EngineError, RawSpeech, SpeechEngine
+from generators.speech.engine import EngineError, EngineUnusable, RawSpeech, SpeechEngine
 from generators.speech.expression.world import express, expression_version
 from generators.speech.finish import FINISH_VERSION, finish
 from generators.speech.requests import PlannedUtterance
@@ -41,6 +41,7 @@ def speak(planned: PlannedUtterance, engine: SpeechEngine, store: Store) -> Utte
 
     Raises:
         EngineError: the engine failed; the sentence names the utterance. Misspoken: another try may mend it.
+        EngineUnusable: no utterance can be spoken.
         ModelMissing, ModelCorrupt: the engine's weights.
         OSError: the store cannot be written.
     """
@@ -49,6 +50,8 @@ def speak(planned: PlannedUtterance, engine: SpeechEngine, store: Store) -> Utte
         return kept
     try:
         raws = [engine.synthesise(piece) for piece in pieces_to_speak(planned.request)]
+    except EngineUnusable:
+        raise
     except EngineError as error:
         raise type(error)(f"{planned.id}: {error}") from error
     return keep(planned, raws, engine, store)

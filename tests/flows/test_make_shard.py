@@ -20,7 +20,7 @@ from flows.prepare import Prepared, prepare, resolve
 from flows.progress import SilentReporter
 from flows.shards import ShardLedger, ShardResult
 from flows.speech_work import SpeechWork
-from generators.speech.engine import Control, RawSpeech
+from generators.speech.engine import Control, EngineUnusable, RawSpeech
 from generators.speech.espeak import EspeakEngine
 from generators.speech.returned import Misspoken
 from tests.support.builds import draft_config
@@ -72,7 +72,7 @@ class Notes(SilentReporter):
 
 
 def make(
-    folder: Path, engine: Breaking, monkeypatch: pytest.MonkeyPatch, reporter: SilentReporter | None = None
+    folder: Path, engine: EspeakEngine, monkeypatch: pytest.MonkeyPatch, reporter: SilentReporter | None = None
 ) -> ShardResult:
     quotas = [{"task": "trajectory", "languages": ["zh"], "splits": ["train"], "turns": [3], "count": 1}]
     path = draft_config(folder, quotas=quotas, speech={"engine": "espeak", "tries": TRIES})
@@ -140,3 +140,18 @@ def test_a_finished_shard_is_made_again_only_when_its_files_changed(
     (note,) = reporter.notes
     assert str(damaged) in note
     assert {path: path.read_bytes() for path in made} == {path: content for path, (content, _) in made.items()}
+
+
+class Unusable(EspeakEngine):
+    """espeak that cannot be loaded."""
+
+    def synthesise(self, request: SpeechRequest) -> RawSpeech:
+        raise EngineUnusable("模型无法加载")
+
+
+def test_an_engine_that_cannot_be_loaded_is_no_fault_of_the_items(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(EngineUnusable, match=r"^模型无法加载$"):
+        make(tmp_path, Unusable(), monkeypatch)
+    assert ShardLedger(tmp_path / "shards").result("k") is None, "nothing is in quarantine"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import re
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +18,15 @@ from rich.console import Console
 from data_schemas.audio import SAMPLE_RATE_HZ
 from data_schemas.speakers import MixPart
 from data_schemas.tasks import Language, Role, Split
+from flows import jobs
 from flows.config import load_config
-from flows.voices import CastPool, Heard, Hearing, _rows, cast_pool, print_pool, sentences, voices_command
+from flows.progress import SilentReporter
+from flows.voices import CastPool, Heard, Hearing, _rows, _speak_all, cast_pool, print_pool, sentences, voices_command
 from flows.voices_page import PageVoice, voices_page
+from generators.speech.engine import EngineUnusable
 from generators.speech.espeak import EspeakEngine
 from generators.speech.normalise import normalise
+from generators.speech.requests import PlannedUtterance
 from tests.support.builds import draft_config
 
 ZH, EN = Language.ZH, Language.EN
@@ -226,3 +232,15 @@ def test_voices_that_judges_would_take_for_one_are_marked() -> None:
     alike = voices_page("x", [page_voice("a", nearest_similarity=0.931)], {}, [], 0.93)
     apart = voices_page("x", [page_voice("a", nearest_similarity=0.93)], {}, [], 0.93)
     assert '<span class="bad">0.93</span>' in alike and '<span class="bad">' not in apart
+
+
+def test_an_engine_that_cannot_be_loaded_ends_the_audition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unusable(planned: PlannedUtterance, *_: object) -> None:
+        raise EngineUnusable("模型无法加载")
+
+    monkeypatch.setattr(jobs, "speak_job", unusable)
+    workers: Any = ThreadPoolExecutor(1)
+    config = load_config(draft_config(tmp_path))
+    engine = EspeakEngine()
+    with pytest.raises(EngineUnusable, match="模型无法加载"):
+        _speak_all(config, engine, engine.voices()[:2], sentences(), workers, SilentReporter())

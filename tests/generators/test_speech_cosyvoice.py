@@ -24,10 +24,11 @@ from generators.speech.cosyvoice.engine import CosyVoiceEngine, choose_manner
 from generators.speech.cosyvoice.model_files import generation_of, missing_files, weights_sha256
 from generators.speech.cosyvoice.process import WORKER, CosyVoiceProcess, worker_environment
 from generators.speech.cosyvoice.settings import CosyVoiceSettings, Mode
-from generators.speech.engine import EngineError
+from generators.speech.engine import EngineError, EngineUnusable
 from generators.speech.instructions import END_OF_PROMPT, Generation, instruction
 from generators.speech.returned import Misspoken, check_returned, expected_seconds
 from generators.speech.settings import SpeechSettings
+from generators.speech.voices.registry import voice_digest
 from tests.support.tiny_cosyvoice import write_registry
 
 ZH, EN = Language.ZH, Language.EN
@@ -69,9 +70,9 @@ def test_an_emotion_without_degree_is_refused() -> None:
 # clip and mode
 
 
-def voice(*emotions: str, language: Language = ZH) -> Voice:
+def voice(*emotions: str, language: Language = ZH, words: str = "你好。") -> Voice:
     clips = tuple(
-        ReferenceClip(file=f"{name}.wav", text="你好。", sha256="0" * 64, emotion=Emotion(name)) for name in emotions
+        ReferenceClip(file=f"{name}.wav", text=words, sha256="0" * 64, emotion=Emotion(name)) for name in emotions
     )
     return Voice(id="a", engine="cosyvoice", language=language, gender="female", license="Apache-2.0", clips=clips)
 
@@ -109,14 +110,36 @@ def request(emotion: str = "neutral", language: Language = ZH, text: str = TEXT,
 def test_mode_and_clip(
     mode: Mode, clips: tuple[str, ...], emotion: str, language: Language, chosen: tuple[str, str]
 ) -> None:
-    manner = choose_manner(voice(*clips), request(emotion, language), CosyVoiceSettings(model_dir="m", mode=mode))
+    manner = choose_manner(voice(*clips), Emotion(emotion), language, CosyVoiceSettings(model_dir="m", mode=mode))
     assert (manner.mode, manner.clip.emotion.value) == chosen
+
+
+@pytest.mark.parametrize(
+    ("language", "words", "mode"),
+    [
+        (EN, "今天下班路上，我买了一束花。", "cross_lingual"),
+        (EN, "I bought flowers today.", "zero_shot"),
+        (ZH, "I bought flowers today.", "cross_lingual"),
+        (ZH, "我爱 KTV。", "zero_shot"),
+    ],
+)
+def test_the_language_that_counts_is_that_of_the_clips_words(language: Language, words: str, mode: str) -> None:
+    speaker = voice("neutral", language=language, words=words)
+    manner = choose_manner(speaker, Emotion.NEUTRAL, language, CosyVoiceSettings(model_dir="m"))
+    assert manner.mode == mode
+
+
+def test_the_order_of_clips_changes_nothing() -> None:
+    one, other = voice("surprise", "anger"), voice("anger", "surprise")
+    assert voice_digest(one) == voice_digest(other)
+    chosen = [choose_manner(each, Emotion.SAD, ZH, CosyVoiceSettings(model_dir="m")) for each in (one, other)]
+    assert chosen[0] == chosen[1] and chosen[0].clip.emotion is Emotion.ANGER
 
 
 @pytest.mark.parametrize("mode", ["zero_shot", "cross_lingual"])
 def test_a_forced_mode_never_drops_an_emotion_silently(mode: Mode) -> None:
     with pytest.raises(EngineError, match="no clip with emotion sad"):
-        choose_manner(voice("neutral"), request("sad"), CosyVoiceSettings(model_dir="m", mode=mode))
+        choose_manner(voice("neutral"), Emotion.SAD, ZH, CosyVoiceSettings(model_dir="m", mode=mode))
 
 
 # model directories
@@ -148,6 +171,22 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     assert missing_files(folder) == ()
     (folder / "hift.pt").unlink()
     assert missing_files(folder) == ("hift.pt",)
+
+
+def test_an_engine_without_its_weights_says_so_before_it_speaks(tmp_path: Path) -> None:
+    folder = model(tmp_path / "a", "cosyvoice2.yaml")
+    engine = CosyVoiceEngine(settings(write_registry(tmp_path), model_dir=str(folder)))
+    (folder / "flow.pt").unlink()
+    with pytest.raises(EngineError, match=r"model_dir: .*/a lacks flow\.pt; download the weights again"):
+        engine.check_installed()
+
+
+def test_a_voice_that_a_forced_mode_cannot_use_is_named(tmp_path: Path) -> None:
+    engine = CosyVoiceEngine(settings(write_registry(tmp_path), mode="zero_shot"))
+    known = {voice.id: voice for voice in engine.voices()}
+    engine.check_voice(known["zh_a"], (Emotion.NEUTRAL, Emotion.ANGER))
+    with pytest.raises(EngineError, match=r"voices\.yaml: voice en_b has no clip with emotion anger.*mode to auto"):
+        engine.check_voice(known["en_b"], (Emotion.NEUTRAL, Emotion.ANGER))
 
 
 def test_the_hash_follows_what_decides_the_samples_and_nothing_else(tmp_path: Path) -> None:
@@ -347,8 +386,39 @@ def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
         ),
         ("sys.stdin.readline(); say({'ok': True, 'bytes': 0, 'tags': []}); time.sleep(60)", r"does not know \[sigh\]"),
     ):
-        with pytest.raises(EngineError, match=said):
+        with pytest.raises(EngineUnusable, match=said):
             Fake(tmp_path, behaviour).ask()
+
+
+LOADS_IN_VAIN = "while sys.stdin.readline(): say({'ok': False, 'error': 'no llm.pt', 'broken': False})"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "starts"),
+    [(LOADS_IN_VAIN, 1), ("sys.exit(1)", 2), (LOADS_IN_VAIN.replace("'broken': False", "'broken': True"), 2)],
+    ids=["refused", "died twice", "no memory twice"],
+)
+def test_a_model_that_cannot_be_loaded_is_not_loaded_for_every_utterance(
+    tmp_path: Path, behaviour: str, starts: int
+) -> None:
+    fake = Fake(tmp_path, behaviour)
+    said = set()
+    for number in range(3):
+        with pytest.raises(EngineUnusable) as unusable:
+            fake.process.ask({"do": "speak"}, f"item {number}")
+        said.add(str(unusable.value))
+    assert fake.starts == starts
+    assert len(said) == 1 and "item" not in said.pop(), "no item is at fault"
+    fake.process.close()
+
+
+def test_a_load_that_died_once_is_tried_again(tmp_path: Path) -> None:
+    fake = Fake(
+        tmp_path,
+        "if count == 1: sys.exit(1)\n" + ANSWERS_LOAD + "sys.stdin.readline(); say({'ok': True, 'bytes': 0})",
+    )
+    facts, _ = fake.ask()
+    assert facts["ok"] and fake.starts == 2
 
 
 def test_a_refusal_is_no_reason_to_start_anew_but_a_broken_device_is(tmp_path: Path) -> None:

@@ -409,6 +409,36 @@ def test_a_voice_without_the_clip_is_named(bench: Bench, registries: dict[str, P
     assert str(registries[name]) in str(told.value)
 
 
+@pytest.mark.parametrize("name", [OPENAI, COSY])
+@pytest.mark.parametrize("way", ["none", "auto", "instructions", "reference"])
+def test_clips_without_a_neutral_one_are_told_of_with_advice_that_helps(bench: Bench, name: str, way: str) -> None:
+    engine = bench.engine(name, unused_url(), emotion=way)
+    whole = next(voice for voice in engine.voices() if voice.id == "xiaolin")
+    happy = whole.model_copy(update={"clips": whole.clips[1:]})
+    engine.check_voice(whole, (Emotion.NEUTRAL, Emotion.HAPPY))
+    with pytest.raises(
+        EngineError, match=r"voices\.yaml: voice xiaolin has clips and no neutral one.*; add one"
+    ) as told:
+        engine.check_voice(happy, (Emotion.NEUTRAL,))
+    assert "speech.server.emotion" not in str(told.value)
+
+
+def test_which_emotions_a_voice_can_have_is_known_before_it_speaks(bench: Bench) -> None:
+    def check(name: str, way: str, voice: str, *emotions: Emotion) -> None:
+        engine = bench.engine(name, unused_url(), emotion=way)
+        engine.check_voice(next(one for one in engine.voices() if one.id == voice), emotions)
+
+    check(OPENAI, "reference", "xiaolin", Emotion.NEUTRAL, Emotion.HAPPY)
+    check(OPENAI, "instructions", "cmn+f1", *Emotion)
+    check(COSY, "auto", "xiaolin", *Emotion)
+    check(COSY, "auto", "cmn+f1", Emotion.NEUTRAL)
+    with pytest.raises(EngineError, match=r"voice xiaolin has no clip of emotion fear.*auto or instructions"):
+        check(OPENAI, "reference", "xiaolin", Emotion.FEAR)
+    for way in ("auto", "instructions"):
+        with pytest.raises(EngineError, match=r"voice cmn\+f1 has no clip, .* set speech\.server\.emotion to none"):
+            check(COSY, way, "cmn+f1", Emotion.FEAR)
+
+
 @pytest.mark.parametrize("voice", ["nobody", "anna"])
 def test_an_unknown_voice_or_one_of_another_language_is_refused(bench: Bench, voice: str) -> None:
     with pytest.raises(EngineError, match=f"no zh voice .* is called '{voice}'; it has cmn\\+f1, laowang, xiaolin"):

@@ -98,6 +98,21 @@ def write_registry(folder: Path) -> Path:
     return path
 
 
+def write_pool(folder: Path, engine: str, emotions: tuple[str, ...]) -> Path:
+    """Six Mandarin voices, three of each gender: a cast of both splits. All clips are one recording."""
+    soundfile.write(folder / "clip.wav", harmonics(140.0), CLIP_RATE, subtype="PCM_16")
+    clips = [{"file": "clip.wav", "text": "今天的天气真不错啊。", "emotion": emotion} for emotion in emotions]
+    voices = [
+        {"id": f"zh_{gender[0]}{number}", "engine": engine, "language": "zh", "gender": gender, "license": "CC0-1.0"}
+        | {"origin": "made by the tests", "clips": clips}
+        for gender in ("female", "male")
+        for number in range(3)
+    ]
+    path = folder / "声音.yaml"
+    path.write_text(yaml.safe_dump({"voices": voices}, allow_unicode=True), encoding="utf-8")
+    return path
+
+
 def _voice(folder: Path, name: str, language: str, pitch_hz: float, clips: dict[str, str]) -> dict[str, object]:
     listed = []
     for number, (emotion, text) in enumerate(clips.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +15,17 @@ from data_schemas.audio import Samples
 from data_schemas.emotions import Emotion
 from data_schemas.randomness import named_seed
 from data_schemas.speakers import ReferenceClip, Voice
+from data_schemas.tasks import Language
 from data_schemas.utterance import Provenance, SpeechRequest
 from generators.speech.chunks import chunks
-from generators.speech.cosyvoice.model_files import generation_of, weights_sha256
+from generators.speech.cosyvoice.model_files import check_files, generation_of, weights_sha256
 from generators.speech.cosyvoice.process import CosyVoiceProcess, runtime_versions
 from generators.speech.cosyvoice.settings import CosyVoiceSettings
 from generators.speech.engine import Control, EngineError, RawSpeech
 from generators.speech.instructions import Generation, instruction, instructions_digest
 from generators.speech.returned import check_returned
 from generators.speech.settings import MAX_SPEED, MIN_SPEED, SpeechSettings
+from generators.speech.voices.clips import clip_language, clips_by_emotion
 from generators.speech.voices.registry import clip_path, load_voices, voice_digest
 
 #: Of CosyVoice 2 and 3 (COSYVOICE.md "Ways to run it").
@@ -31,7 +34,7 @@ SAMPLE_RATE = 24_000
 #: ``[cough]`` is another sound: it is left to the project's own sounds.
 TAGS = frozenset({"[laughter]", "[sigh]"})
 #: Part of every store key: raise it when this package, ``chunks`` or ``returned`` changes what comes out.
-_ADAPTER_VERSION = "1"
+_ADAPTER_VERSION = "2"
 _TITLES: dict[Generation, str] = {"v2": "CosyVoice 2", "v3": "CosyVoice 3"}
 
 SpokenMode = Literal["instruct", "zero_shot", "cross_lingual"]
@@ -91,6 +94,18 @@ class CosyVoiceEngine:
     def voices(self) -> tuple[Voice, ...]:
         return self._voices
 
+    def check_installed(self) -> None:
+        """The weights are whole, and the interpreter has a CosyVoice; takes a second."""
+        check_files(self._model_dir)
+        _ = self.version
+
+    def check_voice(self, voice: Voice, emotions: Iterable[Emotion]) -> None:
+        for emotion in emotions:
+            try:
+                choose_manner(voice, emotion, voice.language, self._settings)
+            except EngineError as error:
+                raise EngineError(f"{self._registry}: {error}") from None
+
     def provenance(self, request: SpeechRequest) -> Provenance:
         return Provenance(
             engine=self.name,
@@ -107,7 +122,7 @@ class CosyVoiceEngine:
         subject = f"cosyvoice, voice {request.voice}"
         if not MIN_SPEED <= request.speed <= MAX_SPEED:
             raise EngineError(f"{subject}: speaks at speeds from {MIN_SPEED} to {MAX_SPEED}, not {request.speed}")
-        manner = choose_manner(self._voice(request), request, self._settings)
+        manner = choose_manner(self._voice(request), request.emotion, request.language, self._settings)
         clip = self._checked(manner.clip, subject)
         spoken = [
             self._speak(piece, _piece_seed(request.seed, number), request, manner, clip, subject)
@@ -190,28 +205,27 @@ class CosyVoiceEngine:
         return path
 
 
-def choose_manner(voice: Voice, request: SpeechRequest, settings: CosyVoiceSettings) -> Manner:
-    """Mode and clip for a request.
+def choose_manner(voice: Voice, emotion: Emotion, language: Language, settings: CosyVoiceSettings) -> Manner:
+    """Mode and clip for a text in ``language``.
 
     ``auto``: where the voice has a clip of the emotion, the model goes on from it (zero_shot; cross_lingual where the
-    text is in another language), as the maintainers recommend. Else it is told the emotion, with the neutral clip for
-    the voice. The other modes are forced; those without instruction need a clip of the emotion.
+    clip's words are in another language), as the maintainers recommend. Else it is told the emotion, with the neutral
+    clip for the voice. The other modes are forced; those without instruction need a clip of the emotion.
 
     Raises:
         EngineError: mode zero_shot or cross_lingual, and the voice has no clip of the emotion.
     """
-    by_emotion = {clip.emotion: clip for clip in voice.clips}
-    neutral = by_emotion.get(Emotion.NEUTRAL, voice.clips[0])
-    fitting = by_emotion.get(request.emotion)
+    clips = clips_by_emotion(voice)
+    fitting = clips.get(emotion)
     if settings.mode == "instruct" or (settings.mode == "auto" and fitting is None):
-        return Manner("instruct", neutral)
+        return Manner("instruct", clips.get(Emotion.NEUTRAL) or next(iter(clips.values())))
     if fitting is None:
         raise EngineError(
-            f"cosyvoice, voice {voice.id}: has no clip with emotion {request.emotion}, and mode {settings.mode} needs "
-            "one; record it, or set speech.cosyvoice.mode to auto"
+            f"voice {voice.id} has no clip with emotion {emotion}, and mode {settings.mode} needs one; record it, or "
+            "set speech.cosyvoice.mode to auto"
         )
     if settings.mode == "auto":
-        return Manner("zero_shot" if voice.language is request.language else "cross_lingual", fitting)
+        return Manner("zero_shot" if clip_language(fitting) is language else "cross_lingual", fitting)
     return Manner(settings.mode, fitting)
 
 

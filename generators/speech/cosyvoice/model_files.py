@@ -46,6 +46,20 @@ def missing_files(model_dir: Path) -> tuple[str, ...]:
     return tuple(name for name in needed if not (model_dir / name).is_file())
 
 
+def check_files(model_dir: Path) -> None:
+    """
+    Raises:
+        EngineError: not a model directory, or one that lacks files every model needs.
+    """
+    generation_of(model_dir)
+    missing = missing_files(model_dir)
+    if missing:
+        raise EngineError(
+            f"speech.cosyvoice.model_dir: {model_dir} lacks {', '.join(missing)}; download the weights again, see "
+            "docs/cosyvoice.md"
+        )
+
+
 def weights_sha256(model_dir: Path) -> str:
     """Hash over names and contents of all files that decide samples.
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from generators.speech.cosyvoice.settings import CosyVoiceSettings
-from generators.speech.engine import EngineError
+from generators.speech.engine import EngineError, EngineUnusable
 
 WORKER = Path(__file__).with_name("worker.py")
-#: How often a question is asked: once more after the process hung or died.
+#: How often a question is asked, and the model loaded: once more after the process hung or died.
 ATTEMPTS = 2
 #: Time a process has to end by itself when its input ends, then it is killed (CHOICE).
 _ENDING_S = 2.0
@@ -46,6 +46,8 @@ class CosyVoiceProcess:
         self._tags = tags
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
+        #: why the model cannot be loaded, once that is known
+        self._unusable: str | None = None
         #: how many workers were replaced
         self.recycled = 0
 
@@ -58,13 +60,14 @@ class CosyVoiceProcess:
         """The answer's facts and bytes.
 
         Raises:
-            EngineError: the model cannot be loaded or refuses the question, or the process hung or died
-                `ATTEMPTS` times; begins with ``subject``.
+            EngineUnusable: the model cannot be loaded. It is tried once: later calls fail at once.
+            EngineError: it refuses the question, or the process hung or died `ATTEMPTS` times; begins with
+                ``subject``.
         """
         with self._lock:
             losses = []
             for _ in range(ATTEMPTS):
-                worker = self._running(subject)
+                worker = self._running()
                 try:
                     facts, payload = worker.ask(question, self._settings.timeout_s)
                 except WorkerLost as lost:
@@ -86,40 +89,57 @@ class CosyVoiceProcess:
         """End the worker; the next call starts another."""
         with self._lock:
             self._drop()
+            self._unusable = None
 
-    def _running(self, subject: str) -> _Worker:
+    def _running(self) -> _Worker:
         if self._worker is not None and self._worker.owner == os.getpid() and self._worker.alive():
             return self._worker
         self._drop()
-        settings = self._settings
-        worker = _Worker(settings)
-        load = {"do": "load", "tags": sorted(self._tags)} | settings.model_dump(
-            include={"model_dir", "checkout", "fp16", "load_trt", "load_vllm"}
-        )
+        if self._unusable is not None:
+            raise EngineUnusable(self._unusable)
         try:
-            facts, _ = worker.ask(load, settings.start_timeout_s)
-        except WorkerLost as lost:
-            worker.end()
-            raise EngineError(
-                f"{subject}: while CosyVoice was loaded from {settings.model_dir}, {lost}; humdial doctor tells what "
-                "is missing, and speech.cosyvoice.start_timeout_s is the time it has"
-            ) from lost
-        if not facts["ok"]:
+            self._worker = self._loaded()
+        except EngineUnusable as error:
+            self._unusable = str(error)
+            raise
+        return self._worker
+
+    def _loaded(self) -> _Worker:
+        """A worker with the model: at the first try, or after what need not happen again (a death, no memory)."""
+        model_dir, losses = self._settings.model_dir, []
+        for _ in range(ATTEMPTS):
+            worker = _Worker(self._settings)
+            try:
+                facts, _ = worker.ask(self._load_question(), self._settings.start_timeout_s)
+            except WorkerLost as lost:
+                worker.end()
+                losses.append(str(lost))
+                continue
+            unknown = sorted(self._tags - set(facts["tags"])) if facts["ok"] else []
+            if facts["ok"] and not unknown:
+                return worker
             words = worker.last_words()
             worker.end()
-            raise EngineError(
-                f"{subject}: CosyVoice cannot be loaded from {settings.model_dir} ({facts['error']}){words}; "
-                "humdial doctor tells what is missing"
-            )
-        unknown = sorted(self._tags - set(facts["tags"]))
-        if unknown:
-            worker.end()
-            raise EngineError(
-                f"{subject}: the tokeniser of {settings.model_dir} does not know {', '.join(unknown)}; "
-                "put the released files into CosyVoice-BlankEN"
-            )
-        self._worker = worker
-        return worker
+            if unknown:
+                raise EngineUnusable(
+                    f"the tokeniser of {model_dir} does not know {', '.join(unknown)}; put the released files into "
+                    "CosyVoice-BlankEN"
+                )
+            if not facts["broken"]:
+                raise EngineUnusable(
+                    f"CosyVoice cannot be loaded from {model_dir} ({facts['error']}){words}; humdial doctor tells what "
+                    "is missing"
+                )
+            losses.append(f"{facts['error']}{words}")
+        raise EngineUnusable(
+            f"while CosyVoice was loaded from {model_dir}, {'; started anew, '.join(losses)}; humdial doctor tells "
+            "what is missing, and speech.cosyvoice.start_timeout_s is the time it has"
+        )
+
+    def _load_question(self) -> dict[str, Any]:
+        return {"do": "load", "tags": sorted(self._tags)} | self._settings.model_dump(
+            include={"model_dir", "checkout", "fp16", "load_trt", "load_vllm"}
+        )
 
     def _drop(self) -> None:
         if self._worker is not None and self._worker.owner == os.getpid():
@@ -142,7 +162,7 @@ class _Worker:
                 start_new_session=True,
             )
         except OSError as error:
-            raise EngineError(
+            raise EngineUnusable(
                 f"speech.cosyvoice.python: {interpreter(settings)} cannot be started ({error.strerror}); "
                 "set it to the interpreter of CosyVoice's environment"
             ) from error
@@ -230,7 +250,7 @@ def runtime_versions(settings: CosyVoiceSettings) -> dict[str, str]:
     """Versions of CosyVoice and of what decides its samples, as its environment has them; takes a second.
 
     Raises:
-        EngineError: the interpreter cannot be started or fails.
+        EngineUnusable: the interpreter cannot be started or fails.
     """
     return _reported(settings, "--versions", _VERSIONS_TIMEOUT_S)
 
@@ -241,7 +261,7 @@ def runtime_classes(settings: CosyVoiceSettings) -> dict[str, str]:
     CosyVoice is really imported, which takes half a minute.
 
     Raises:
-        EngineError: it cannot be imported; says what is missing.
+        EngineUnusable: it cannot be imported; says what is missing.
     """
     return _reported(settings, "--classes", settings.start_timeout_s)
 
@@ -260,14 +280,14 @@ def _reported(settings: CosyVoiceSettings, option: str, timeout_s: float) -> dic
             check=False,
         )
     except OSError as error:
-        raise EngineError(
+        raise EngineUnusable(
             f"{where} cannot be started ({error.strerror}); set it to the interpreter of CosyVoice's environment"
         ) from error
     except subprocess.TimeoutExpired as error:
-        raise EngineError(f"{where} does not answer within {timeout_s:g} s; repair the environment") from error
+        raise EngineUnusable(f"{where} does not answer within {timeout_s:g} s; repair the environment") from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1][-_SHOWN_CHARACTERS:]
-        raise EngineError(f"{where} fails ({last}); docs/cosyvoice.md says what its environment needs")
+        raise EngineUnusable(f"{where} fails ({last}); docs/cosyvoice.md says what its environment needs")
     report: dict[str, str] = json.loads(done.stdout)
     return report
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from generators.speech.servers.audio import Answer, Format, decode
 from generators.speech.servers.client import Question, SpeechClient
 from generators.speech.servers.settings import SpeechServerSettings
 from generators.speech.settings import SpeechSettings
+from generators.speech.voices.clips import clips_by_emotion
 from generators.speech.voices.registry import clip_path, load_voices, voice_digest
 from generators.store import key_of
 
@@ -104,6 +105,14 @@ class ServerEngine(ABC):
         if mixed is not None:
             raise EngineError(f"{self._registry}: voice {mixed}: engine {self.name} cannot mix voices; remove mix")
         return known
+
+    def check_voice(self, voice: Voice, emotions: Iterable[Emotion]) -> None:
+        """
+        Raises:
+            EngineError: it lacks a clip that one of the emotions needs.
+        """
+        for emotion in emotions:
+            self._chosen(voice, emotion)
 
     def provenance(self, request: SpeechRequest) -> Provenance:
         return Provenance(
@@ -235,28 +244,31 @@ class ServerEngine(ABC):
                 f"{self._registry}: the clips of voice {voice.id} are others than those this utterance was planned "
                 "with; put them back or plan again"
             )
-        clips = {clip.emotion: clip for clip in voice.clips}
-        way, emotion = self._server.emotion, request.emotion
-        if emotion.is_neutral or way == "none":
-            return Manner(voice, self._neutral(voice, clips), None)
-        if way in ("reference", "auto") and emotion in clips:
-            return Manner(voice, clips[emotion], None)
-        if way == "reference":
-            self._lacks(voice, emotion)
-        words = instruction(emotion, request.intensity, request.language, self._generation)
-        return Manner(voice, self._neutral(voice, clips), words)
+        clip, is_told = self._chosen(voice, request.emotion)
+        words = instruction(request.emotion, request.intensity, request.language, self._generation) if is_told else None
+        return Manner(voice, clip, words)
 
-    def _neutral(self, voice: Voice, clips: dict[Emotion, ReferenceClip]) -> ReferenceClip | None:
-        """None for a voice of the server's own."""
+    def _chosen(self, voice: Voice, emotion: Emotion) -> tuple[ReferenceClip | None, bool]:
+        """The clip, None for a voice of the server's own, and whether the emotion is told in words.
+
+        Raises:
+            EngineError: the voice lacks the clip.
+        """
+        clips, way = clips_by_emotion(voice), self._server.emotion
+        is_felt = not emotion.is_neutral and way != "none"
+        if is_felt and way != "instructions" and emotion in clips:
+            return clips[emotion], False
+        if is_felt and way == "reference":
+            raise EngineError(
+                f"{self._registry}: voice {voice.id} has no clip of emotion {emotion}; add one, or set "
+                "speech.server.emotion to auto or instructions"
+            )
         if clips and Emotion.NEUTRAL not in clips:
-            self._lacks(voice, Emotion.NEUTRAL)
-        return clips.get(Emotion.NEUTRAL)
-
-    def _lacks(self, voice: Voice, emotion: Emotion) -> NoReturn:
-        raise EngineError(
-            f"{self._registry}: voice {voice.id} has no clip of emotion {emotion}; add one, or set "
-            "speech.server.emotion to auto or instructions"
-        )
+            raise EngineError(
+                f"{self._registry}: voice {voice.id} has clips and no neutral one, which speaks all that has no clip "
+                "of its own; add one with emotion neutral"
+            )
+        return clips.get(Emotion.NEUTRAL), is_felt
 
     def _recording(self, manner: Manner) -> bytes:
         """The clip's bytes, as they were when the registry was read.

@@ -7,8 +7,8 @@ import re
 from http import HTTPStatus
 from pathlib import PurePath
 
-from data_schemas.speakers import ReferenceClip
-from data_schemas.tasks import Language
+from data_schemas.emotions import Emotion
+from data_schemas.speakers import ReferenceClip, Voice
 from data_schemas.utterance import SpeechRequest
 from generators.speech.chunks import MAX_CHARACTERS
 from generators.speech.engine import Control, EngineError
@@ -17,6 +17,7 @@ from generators.speech.servers.audio import Format
 from generators.speech.servers.base import Manner, ServerEngine
 from generators.speech.servers.client import Question, SpeechClient
 from generators.speech.settings import SpeechSettings
+from generators.speech.voices.clips import clip_language
 
 _SFT = "/inference_sft"
 _ZERO_SHOT = "/inference_zero_shot"
@@ -32,7 +33,6 @@ _HEAD_FAULT = (
     "as that of the official repository's head does for every cloned voice (it hands the model a tensor where a path "
     "is expected); see the server's log, and mend it as docs/speech-servers.md says"
 )
-_HAN = re.compile("[\u3400-\u9fff]")
 
 
 class CosyVoiceHttpEngine(ServerEngine):
@@ -91,30 +91,29 @@ class CosyVoiceHttpEngine(ServerEngine):
                 "base_url (it has no /v1), or use engine openai-speech"
             )
 
+    def _chosen(self, voice: Voice, emotion: Emotion) -> tuple[ReferenceClip | None, bool]:
+        clip, is_told = super()._chosen(voice, emotion)
+        if is_told and clip is None:
+            raise EngineError(
+                f"{self._registry}: voice {voice.id} has no clip, and CosyVoice takes instructions only with one; add "
+                "a neutral clip, or set speech.server.emotion to none"
+            )
+        return clip, is_told
+
     def _question(self, request: SpeechRequest, manner: Manner) -> Question:
         v3 = self._server.generation == "v3"
         opening = f"{_SYSTEM_PROMPT}{END_OF_PROMPT}" if v3 else ""
         data = {"tts_text": request.spoken_text} | {name: str(value) for name, value in self._server.extra.items()}
         clip = manner.clip
         if clip is None:
-            if manner.words is not None:
-                raise EngineError(
-                    f"{self._registry}: voice {request.voice} has no clip, and CosyVoice takes instructions only with "
-                    "one; add a neutral clip, or set speech.server.emotion to none"
-                )
             return Question(_SFT, data=data | {"spk_id": request.voice}, files={})
         files = {"prompt_wav": (PurePath(clip.file).name, self._recording(manner), "application/octet-stream")}
         if manner.words is not None:
             marker = "" if self._server.adds_marker else END_OF_PROMPT
             return Question(_INSTRUCT, data=data | {"instruct_text": manner.words + marker}, files=files)
-        if _language_of(clip) is not request.language:
+        if clip_language(clip) is not request.language:
             return Question(_CROSS_LINGUAL, data=data | {"tts_text": opening + request.spoken_text}, files=files)
         return Question(_ZERO_SHOT, data=data | {"prompt_text": opening + clip.text}, files=files)
-
-
-def _language_of(clip: ReferenceClip) -> Language:
-    """Of a clip's words; the first Chinese character makes them Chinese."""
-    return Language.ZH if _HAN.search(clip.text) else Language.EN
 
 
 def _explained(status: int, words: str) -> str | None:
