@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import psutil
 
@@ -157,7 +157,8 @@ class PrefectServer:
 
     def _answers(self) -> bool:
         try:
-            with urlopen(f"{self._url}/health", timeout=_ANSWER_WITHIN_S) as answer:  # our own, on the loopback
+            # our own, on the loopback, which no proxy of the environment reaches
+            with build_opener(ProxyHandler({})).open(f"{self._url}/health", timeout=_ANSWER_WITHIN_S) as answer:
                 return bool(answer.status == 200)  # noqa: PLR2004
         except (URLError, OSError):
             return False

@@ -40,10 +40,10 @@ from generators.scripts.script_file import write_script_file
 from generators.speech.engine import SpeechEngine
 from validators.catalog import CatalogExpectations, DeclaredEngine, judge_catalog
 from validators.dataset import judge_dataset
+from validators.lock import LOCK_FILE
 from validators.set_judges import judge_clips, judge_tables
 from validators.tables import measures_frame, parquet_bytes, read_measures
 
-LOCK_FILE = "dataset.lock.json"
 #: the frozen scripts of the released items: with ``scripts.pack: [that file]`` they can be spoken again
 SCRIPTS_FILE = "scripts.jsonl"
 LOCK_FORMAT = 1

@@ -14,17 +14,17 @@ from rich.table import Table
 from data_schemas.base import RecordError, write_jsonl
 from data_schemas.finding import Finding, Severity, sort_findings
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts
-from data_schemas.release import DatasetLock
+from data_schemas.release import DatasetLock, read_lock
 from flows.atomic import write_text_atomic
 from flows.config import load_config
 from flows.errors import ConfigError, TargetError
 from flows.pool import default_workers
 from flows.progress import Reporter, progress_display
-from flows.publish import LOCK_FILE
 from flows.report import print_findings
 from validators.codes import CODES
 from validators.directory import JudgeOrder, ValidationResult, count_findings, validate_root
 from validators.judges import GROUPS, JUDGES, select
+from validators.lock import LOCK_FILE
 from validators.settings import ValidationSettings
 from validators.tables import (
     FINDINGS_TABLE,
@@ -253,8 +253,8 @@ def _identity(finding: Finding) -> tuple[object, ...]:
 def _lock(root: Path) -> DatasetLock | None:
     """The root's lock, where it has one that can be read; the judge ``lock`` says what is wrong with others."""
     try:
-        return DatasetLock.model_validate_json((root / LOCK_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_lock(root / LOCK_FILE)
+    except (OSError, RecordError):
         return None
 
 

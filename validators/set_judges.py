@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars
-from pydantic import ValidationError
 
 from data_schemas.finding import Finding
 from data_schemas.layouts.base import FoundItem, Layout
-from data_schemas.release import DatasetLock
+from data_schemas.release import read_lock
 from validators.agreement import judge_agreement
 from validators.balance import judge_balance
 from validators.catalog import CATALOG_FILE, CatalogReport, expectations_from_lock, judge_catalog
@@ -93,8 +92,8 @@ def judge_stored_catalog(root: Path, thresholds: Thresholds) -> CatalogReport | 
     A catalog or lock that cannot be read is reported by the judges ``catalog`` (agreement) and ``lock``.
     """
     try:
-        lock = DatasetLock.model_validate_json((root / LOCK_FILE).read_text(encoding="utf-8"))
+        lock = read_lock(root / LOCK_FILE)
         frame = polars.read_parquet(root / CATALOG_FILE)
-    except (OSError, ValueError, ValidationError, polars.exceptions.PolarsError):
+    except (OSError, ValueError, polars.exceptions.PolarsError):
         return None
     return judge_catalog(frame, expectations_from_lock(lock, thresholds))

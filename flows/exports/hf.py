@@ -15,7 +15,7 @@ from flows.exports.base import ExportCount, ExportError, Progress, ReleaseSource
 from flows.exports.hf_card import card
 from flows.exports.hf_features import arrow_schema, features_of, fitted
 from flows.exports.hf_shards import ShardWriter
-from flows.publish import LOCK_FILE
+from validators.lock import LOCK_FILE
 
 CARD_FILE = "README.md"
 _MIB = 1 << 20

@@ -16,7 +16,7 @@ from flows.code_version import code_version
 from flows.errors import TargetError
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from flows.progress import Reporter
-from flows.publish import LOCK_FILE
+from validators.lock import LOCK_FILE
 
 NOTE_FILE = "EXPORT.json"
 RESOURCES_FILE = "RESOURCES.md"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from data_schemas.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.utterance import SpeechRequest, WordTiming
 from generators.speech.engine import EngineError, RawSpeech
-from generators.speech.loudness import integrated_loudness, peak_dbfs, set_loudness
+from generators.speech.loudness import SilentAudioError, integrated_loudness, peak_dbfs, set_loudness
 from generators.speech.returned import LOUDEST_PEAK, Misspoken
 
 #: Part of every store key: raise it when this module or ``loudness`` changes what comes out.
@@ -68,7 +68,7 @@ def finish(raw: RawSpeech, request: SpeechRequest) -> FinishedSpeech:
     padded = np.concatenate([np.zeros(before, np.float32), joined, np.zeros(after, np.float32)])
     try:
         finished = set_loudness(padded, SAMPLE_RATE_HZ, request.loudness_lufs)
-    except ValueError as error:  # a click, or a rumble that nobody hears
+    except SilentAudioError as error:  # a click, or a rumble that nobody hears
         raise Misspoken(f"{name}: only silence came out") from error
     return FinishedSpeech(
         samples=finished,

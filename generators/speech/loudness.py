@@ -50,15 +50,19 @@ def true_peak_dbfs(samples: Samples) -> float:
     return max(peak_dbfs(oversampled.astype(np.float32)), peak_dbfs(samples))
 
 
+class SilentAudioError(ValueError):
+    """Nothing in it is loud enough to be measured."""
+
+
 def set_loudness(samples: Samples, sample_rate: int, target_lufs: float) -> Samples:
     """Scale to ``target_lufs``, or to less where the true peak would pass -1 dBFS: never clipped or bent.
 
     Raises:
-        ValueError: the samples are silent.
+        SilentAudioError: the samples are silent.
     """
     loudness = integrated_loudness(samples, sample_rate)
     if not math.isfinite(loudness):
-        raise ValueError("silence has no loudness")
+        raise SilentAudioError("silence has no loudness")
     gain_db = min(target_lufs - loudness, MAX_TRUE_PEAK_DBFS - true_peak_dbfs(samples))
     scaled: Samples = (samples * np.float32(10.0 ** (gain_db / 20.0))).astype(np.float32)
     return scaled

@@ -7,9 +7,9 @@ import pytest
 from flows.cli import known_sentence, option_of, run_guarded
 from flows.errors import EXIT_INTERRUPTED, EXIT_USAGE, ConfigError, ResourceError, TargetError
 from flows.places import release_place, work_lock
-from flows.publish import LOCK_FILE
 from tests.support.builds import draft_config
 from tests.support.cli import invoke
+from validators.lock import LOCK_FILE
 
 
 @pytest.mark.parametrize("command", [(), ("build",), ("validate",), ("models",), ("doctor",)])

@@ -19,7 +19,7 @@ from flows.config import BuildConfig, load_config
 from flows.errors import TargetError
 from flows.prepare import Prepared, prepare, resolve
 from flows.progress import SilentReporter
-from flows.publish import LOCK_FILE, check_same_inputs, make_lock
+from flows.publish import check_same_inputs, make_lock
 from flows.shards import shard_key
 from generators.scripts.packs import load_packs
 from generators.scripts.script_file import read_script_file, write_script_file
@@ -28,6 +28,7 @@ from generators.speech.espeak import EspeakEngine
 from tests.support.builds import draft_config
 from tests.support.cli import invoke
 from tests.support.script_orders import llm_config
+from validators.lock import LOCK_FILE
 
 QUOTAS = [{"task": "recognition", "languages": ["zh"], "splits": ["train"], "turns": [1], "count": 1}]
 ENGINE = "openai-speech"

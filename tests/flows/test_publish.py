@@ -15,8 +15,9 @@ from flows.errors import TargetError
 from flows.places import PARTIAL_MARK
 from flows.prepare import Prepared, prepare, resolve
 from flows.progress import SilentReporter
-from flows.publish import LOCK_FILE, publish
+from flows.publish import publish
 from tests.support.builds import draft_config
+from validators.lock import LOCK_FILE
 
 
 @pytest.fixture(scope="module")

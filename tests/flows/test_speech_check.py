@@ -11,7 +11,7 @@ import yaml
 from flows.config import load_config
 from flows.prepare import prepare, resolve
 from flows.progress import SilentReporter
-from generators.speech.engine import EngineError
+from generators.speech.engine import Control, EngineError
 from tests.support.builds import draft_config
 from tests.support.tiny_cosyvoice import write_pool
 
@@ -95,7 +95,7 @@ def test_a_speed_that_the_engine_has_not_is_refused(tmp_path: Path, engine: str)
 
 def test_a_speed_that_the_server_heeds_is_fine(tmp_path: Path) -> None:
     path = config(tmp_path, "openai-speech", ALL[:1], TRACK_2, {"speed": 1.1}, speed=True)
-    resolve(load_config(path), need_models=False)
+    assert Control.SPEED in resolve(load_config(path), need_models=False).engine.controls
 
 
 def test_weights_that_are_not_whole_stop_a_build_and_no_dry_run(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from flows.exports.base import ExportCount, Exporter, ExportError, Progress, Rel
 from flows.exports.registry import EXPORTERS, exporter_named
 from flows.exports.run import NOTE_FILE, ExportJob, run_export
 from flows.progress import SilentReporter
-from flows.publish import LOCK_FILE
 from tests.support.scene_factory import make_plan, make_utterance, noise_burst
 from tests.support.script_factory import make_trajectory
+from validators.lock import LOCK_FILE
 
 
 @dataclass(frozen=True)
