@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+from urllib.request import urlopen
 
 import psutil
 
@@ -64,9 +64,17 @@ _PORTS_TRIED = 3
 
 
 def prepare_environment() -> None:
-    """Fill in defaults for Prefect, thread pools and Great Expectations; never overrides the user's."""
+    """Fill in defaults for Prefect, thread pools and Great Expectations; never overrides the user's.
+
+    Adds the loopback address to ``no_proxy``.
+    """
     for name, value in (PREFECT_ENVIRONMENT | THREAD_ENVIRONMENT | {"GX_ANALYTICS_ENABLED": "false"}).items():
         os.environ.setdefault(name, value)
+    # Prefect's client and `_answers` heed proxies, and none reaches this machine's own loopback address
+    direct = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
+    hosts = [host.strip() for host in direct.split(",") if host.strip()]
+    if _HOST not in hosts and "*" not in hosts:
+        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*hosts, _HOST])
 
 
 class PrefectServer:
@@ -157,8 +165,7 @@ class PrefectServer:
 
     def _answers(self) -> bool:
         try:
-            # our own, on the loopback, which no proxy of the environment reaches
-            with build_opener(ProxyHandler({})).open(f"{self._url}/health", timeout=_ANSWER_WITHIN_S) as answer:
+            with urlopen(f"{self._url}/health", timeout=_ANSWER_WITHIN_S) as answer:  # our own, on the loopback
                 return bool(answer.status == 200)  # noqa: PLR2004
         except (URLError, OSError):
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -13,7 +14,7 @@ import pytest
 
 from flows import orchestration
 from flows.errors import ResourceError
-from flows.orchestration import SERVER_LOG, SERVERS_FILE, PrefectServer
+from flows.orchestration import SERVER_LOG, SERVERS_FILE, PrefectServer, prepare_environment
 
 
 @pytest.fixture
@@ -26,7 +27,10 @@ def no_server_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.usefixtures("no_server_of_the_user")
-def test_a_flow_runs_on_the_builds_own_server_which_ends_with_it(tmp_path: Path) -> None:
+def test_a_flow_runs_on_the_builds_own_server_which_ends_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy too, which does not reach this machine's loopback address."""
     from prefect import flow
     from prefect.client.orchestration import get_client
     from prefect.runtime import flow_run
@@ -36,6 +40,10 @@ def test_a_flow_runs_on_the_builds_own_server_which_ends_with_it(tmp_path: Path)
     def probe() -> tuple[str, UUID]:
         return str(get_current_settings().api.url), UUID(flow_run.id)
 
+    for name, value in {"http_proxy": "http://127.0.0.1:9", "no_proxy": "intern.example", "NO_PROXY": ""}.items():
+        monkeypatch.setenv(name, value)
+    prepare_environment()
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"] == "intern.example,127.0.0.1"
     before = _servers()
     with PrefectServer(tmp_path) as server:
         (recorded,) = json.loads((tmp_path / SERVERS_FILE).read_text(encoding="utf-8"))
