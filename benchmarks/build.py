@@ -24,9 +24,9 @@ import psutil
 import yaml
 
 from data_schemas.tasks import Language, Split, Task
-from flows.config import load_config
-from flows.prepare import prepare, resolve
-from flows.progress import SilentReporter
+from flows.common.progress import SilentReporter
+from flows.config.build_config import load_config
+from flows.prepare.resolve import prepare, resolve
 from generators.speech.requests import utterance_requests
 from generators.speech.speak import speak
 from generators.store import Store

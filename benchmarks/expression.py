@@ -16,10 +16,10 @@ from statistics import fmean, median
 
 import numpy as np
 
-from data_schemas.audio import SAMPLE_RATE_HZ
 from data_schemas.emotions import Emotion
 from data_schemas.expression import Expression
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.speakers import Voice
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
@@ -28,19 +28,19 @@ from generators.speech.expression.draw import draw_expression
 from generators.speech.expression.world import express, expression_version, put_together, taken_apart
 from generators.speech.finish import finish
 from generators.speech.registry import create_engine
-from validators.clip_measures import ClipMeasures, measures_of
-from validators.clips import Clip
-from validators.codes import Judge
-from validators.emotion_directions import judge_prosody
-from validators.emotion_directions import render_markdown as directions_markdown
-from validators.emotion_recovery import EmotionRecovery, recover_emotions
-from validators.emotion_recovery import render_markdown as recovery_markdown
-from validators.measure_store import MeasureStore, measured
-from validators.probe import ClipProbe, Measurement
-from validators.sound import judge_sound
-from validators.speakers import judge_item_speakers, judge_set_speakers
-from validators.thresholds import Thresholds
-from validators.transcript import judge_transcript
+from validators.core.clip_measures import ClipMeasures, measures_of
+from validators.core.clips import Clip
+from validators.core.codes import Judge
+from validators.core.measure_store import MeasureStore, measured
+from validators.core.probe import ClipProbe, Measurement
+from validators.core.thresholds import Thresholds
+from validators.emotion.directions import judge_prosody
+from validators.emotion.directions import render_markdown as directions_markdown
+from validators.emotion.recovery import EmotionRecovery, recover_emotions
+from validators.emotion.recovery import render_markdown as recovery_markdown
+from validators.sound.sound import judge_sound
+from validators.voices.speakers import judge_item_speakers, judge_set_speakers
+from validators.words.transcript import judge_transcript
 
 FOLDER = Path("work/bench-expression")
 LOUDNESS_LUFS = -23.0
@@ -174,8 +174,8 @@ def measure_all(spoken: Iterable[Spoken], probes: Sequence[ClipProbe], kept: Mea
 
 def recovery(spoken: Sequence[Spoken], kept: MeasureStore) -> tuple[EmotionRecovery, EmotionRecovery, list[str]]:
     """From eGeMAPS and from prosody alone; and the judge of directions."""
-    from validators.acoustic_features import AcousticFeatures
-    from validators.prosody import ProsodyProbe
+    from validators.emotion.acoustic_features import AcousticFeatures
+    from validators.emotion.prosody import ProsodyProbe
 
     felt = [one for one in spoken if one.manner != RAW]
     measures = measure_all(felt, (ProsodyProbe(), AcousticFeatures()), kept)
@@ -187,8 +187,8 @@ def recovery(spoken: Sequence[Spoken], kept: MeasureStore) -> tuple[EmotionRecov
 
 def vocoded_or_not(engine: SpeechEngine, voices: Sequence[Voice], kept: MeasureStore) -> list[str]:
     """Whether raw neutral speech and neutral speech from the vocoder can be told apart, other speakers known (50 %)."""
-    from validators.acoustic_features import AcousticFeatures
-    from validators.prosody import ProsodyProbe
+    from validators.emotion.acoustic_features import AcousticFeatures
+    from validators.emotion.prosody import ProsodyProbe
 
     probes = (ProsodyProbe(), AcousticFeatures())
     nothing = Expression()
@@ -214,8 +214,8 @@ def vocoded_or_not(engine: SpeechEngine, voices: Sequence[Voice], kept: MeasureS
 
 def heard(spoken: Sequence[Spoken], kept: MeasureStore) -> list[str]:
     """Errors of the recogniser and DNSMOS per manner, and what the judge of transcripts says."""
-    from validators.quality import QualityProbe
-    from validators.recogniser import Recogniser
+    from validators.sound.quality import QualityProbe
+    from validators.words.recogniser import Recogniser
 
     measures = measure_all(spoken, (Recogniser(), QualityProbe()), kept)
     thresholds, blamed = Thresholds(), dict[str, list[str]]()
@@ -245,7 +245,7 @@ def heard(spoken: Sequence[Spoken], kept: MeasureStore) -> list[str]:
 
 def voices_and_sound(spoken: Sequence[Spoken], kept: MeasureStore) -> list[str]:
     """What the judges of speakers and of sound say of dialogues whose turns have different emotions."""
-    from validators.speaker_encoder import SpeakerEncoder
+    from validators.voices.speaker_encoder import SpeakerEncoder
 
     rows = []
     thresholds = Thresholds()
@@ -271,7 +271,7 @@ def voices_and_sound(spoken: Sequence[Spoken], kept: MeasureStore) -> list[str]:
 
 def _similarities(items: Mapping[str, Sequence[ClipMeasures]]) -> list[str]:
     """Cosine of each clip with the others of its item, as SPEAKER.CHANGED counts it, by emotion."""
-    from validators.speaker_encoder import VECTOR
+    from validators.voices.speaker_encoder import VECTOR
 
     found: dict[str, list[float]] = {}
     for clips in items.values():

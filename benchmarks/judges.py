@@ -14,11 +14,11 @@ from benchmarks.build import timed_build
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.registry import detect_layouts
 from data_schemas.tasks import SUB_TASKS, Language, Split, Task
-from validators.directory import JudgeOrder, validate_root
-from validators.instruments import Instruments
-from validators.item import judge_item
-from validators.judges import ALL, JUDGES, Level, Selection
-from validators.settings import ValidationSettings
+from validators.core.instruments import Instruments
+from validators.core.judges import ALL, JUDGES, Level, Selection
+from validators.core.settings import ValidationSettings
+from validators.run.directory import JudgeOrder, validate_root
+from validators.run.item import judge_item
 
 FOLDER = Path("work/bench-judges")
 ENGINE = "kokoro"

@@ -25,9 +25,9 @@ import numpy as np
 import soundfile
 
 from benchmarks.scene_pool import Spoken, composed_scene, mixed, workers
-from data_schemas.audio import SAMPLE_RATE_HZ, write_wav
-from data_schemas.base import Record
-from generators.scenes.composer import SceneImpossible
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, write_wav
+from data_schemas.foundation.base import Record
+from generators.scenes.duplex.composer import SceneImpossible
 from generators.scenes.settings import SceneSettings
 from generators.store import Store
 

@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.scene_pool import MixedScene
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
-from data_schemas.base import Record
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.base import Record
 from data_schemas.tasks import Channel, Split, Task
-from validators.measure import FRAME_S, Span, frame_levels, runs
-from validators.overlap import OverlapDetector, OverlapScores, balanced_mix
-from validators.thresholds import Thresholds
+from validators.core.measure import FRAME_S, Span, frame_levels, runs
+from validators.core.thresholds import Thresholds
+from validators.scene.overlap import OverlapDetector, OverlapScores, balanced_mix
 
 #: Silences up to this long inside speech are speech (DESIGN.md: pauses begin at 180 ms).
 _BRIDGED_S = 0.18

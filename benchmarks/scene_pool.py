@@ -15,17 +15,17 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from data_schemas.audio import Samples
-from data_schemas.base import Record
+from data_schemas.foundation.audio import Samples
+from data_schemas.foundation.base import Record
 from data_schemas.plan import DialoguePlan
 from data_schemas.scene import Scene
 from data_schemas.script import Script
 from data_schemas.tasks import SUB_TASKS, Channel, Language, Split
 from data_schemas.utterance import Utterance
-from flows.config import BuildConfig
-from flows.prepare import Prepared, prepare, resolve
-from flows.progress import SilentReporter
-from generators.scenes.composer import SceneImpossible, compose
+from flows.common.progress import SilentReporter
+from flows.config.build_config import BuildConfig
+from flows.prepare.resolve import Prepared, prepare, resolve
+from generators.scenes.duplex.composer import SceneImpossible, compose
 from generators.scenes.microphone.draw import draw_microphone
 from generators.scenes.microphone.responses import room_responses
 from generators.scenes.microphone.settings import MicrophoneSettings

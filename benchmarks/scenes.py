@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks import meetings, overlap, voice_activity
 from benchmarks.scene_pool import MixedScene, composed, dry_settings, in_workers, spoken_items
 from generators.scenes.settings import SceneSettings
-from validators.thresholds import Thresholds
-from validators.voice_activity import BOUNDARY_TOLERANCE_S, USER_MERGE_GAP_S
+from validators.core.thresholds import Thresholds
+from validators.scene.voice_activity import BOUNDARY_TOLERANCE_S, USER_MERGE_GAP_S
 
 STORE_VARIABLE = "HUMDIAL_BENCH_STORE"
 FOLDER = Path("work/bench-scenes")

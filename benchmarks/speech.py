@@ -15,9 +15,9 @@ import yaml
 
 from benchmarks.build import timed_build
 from data_schemas.tasks import Language, Split, Task, Track
-from flows.config import load_config
-from flows.prepare import prepare, resolve
-from flows.progress import SilentReporter
+from flows.common.progress import SilentReporter
+from flows.config.build_config import load_config
+from flows.prepare.resolve import prepare, resolve
 from generators.speech.engine import SpeechEngine
 from generators.speech.expression.world import express
 from generators.speech.finish import finish

@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 
 from benchmarks.scene_pool import MixedScene
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 from data_schemas.tasks import Channel, Task
-from validators.measure import Span
-from validators.voice_activity import Agreement, VoiceActivityDetector, agreement, annotated_spans, merged
+from validators.core.measure import Span
+from validators.scene.voice_activity import Agreement, VoiceActivityDetector, agreement, annotated_spans, merged
 
 _TOLERANCES_S = (0.1, 0.15, 0.2, 0.25)
 _QUANTILES = (0.0, 0.01, 0.05, 0.5, 0.95, 0.99, 1.0)

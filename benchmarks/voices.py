@@ -17,12 +17,12 @@ from rich.console import Console
 
 from data_schemas.speakers import MixPart, Voice
 from data_schemas.tasks import Language
-from flows.config import BuildConfig
-from flows.progress import Reporter, progress_display
-from flows.voices import HEARD_BY, Hearing, VoiceKey, hear_voices, sentences
-from generators.speech.kokoro import KokoroEngine
+from flows.common.progress import Reporter, progress_display
+from flows.config.build_config import BuildConfig
+from flows.voices.audition import HEARD_BY, Hearing, VoiceKey, hear_voices, sentences
+from generators.speech.kokoro.engine import KokoroEngine
 from generators.speech.registry import create_engine
-from validators.judges import Selection
+from validators.core.judges import Selection
 
 FOLDER = Path("work/bench-voices")
 _LIKENESS: Selection = frozenset({"speakers"})

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import psutil
 
-from data_schemas.base import Record
-from flows.progress import SilentReporter
+from data_schemas.foundation.base import Record
+from flows.common.progress import SilentReporter
 from tests.support.script_orders import factory_of, llm_config, wanted
 
 IN_FLIGHT = 32

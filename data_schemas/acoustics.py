@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 from data_schemas.tasks import Role
 
 #: x, y, z from a corner of the room

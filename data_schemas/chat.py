@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 
 
 class ChatMessage(Record):

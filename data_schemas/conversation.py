@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 from data_schemas.tasks import Part, Role
 
 

@@ -7,12 +7,12 @@ import json
 import sys
 from pathlib import Path
 
-from data_schemas.base import Record
 from data_schemas.finding import Finding
+from data_schemas.foundation.base import Record
+from data_schemas.foundation.models import ModelEntry
 from data_schemas.item import Item
 from data_schemas.layouts.track1_rows import Track1Row
 from data_schemas.layouts.track2_rows import SentenceJson, Track2Row
-from data_schemas.models import ModelEntry
 from data_schemas.plan import DialoguePlan, Outline
 from data_schemas.release import DatasetLock
 from data_schemas.scene import Scene

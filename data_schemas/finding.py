@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 
 
 class Severity(StrEnum):

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 from data_schemas.plan import DialoguePlan
 from data_schemas.scene import Scene
 from data_schemas.script import Script

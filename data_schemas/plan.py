@@ -7,9 +7,9 @@ from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from data_schemas.base import Record
 from data_schemas.conversation import PlannedLine, check_conversation, conversation_turns
 from data_schemas.emotions import DEEPDIALOGUE, Emotion
+from data_schemas.foundation.base import Record
 from data_schemas.speakers import Gender, Speaker
 from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Split, Task, Track
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
-from data_schemas.base import Record, RecordError, describe_validation_error
+from data_schemas.foundation.base import Record, RecordError, describe_validation_error
 from data_schemas.plan import QuotaCell
 
 

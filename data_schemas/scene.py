@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from data_schemas.acoustics import Microphone
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 from data_schemas.tasks import Channel, Language, Part, Role, Task
 
 

@@ -6,9 +6,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from data_schemas.base import Record
 from data_schemas.conversation import PlannedLine, check_conversation, conversation_turns
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import Record
 from data_schemas.plan import Brief, EmotionStep, Outline
 from data_schemas.speakers import Gender
 from data_schemas.tags import BREAK_TAG, VOCAL_TAGS, strip_tags, tags_in

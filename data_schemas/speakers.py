@@ -7,8 +7,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from data_schemas.base import Record
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import Record
 from data_schemas.tasks import Language, Role, Split
 
 Gender = Literal["female", "male"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from data_schemas.base import Record
 from data_schemas.emotions import Emotion
 from data_schemas.expression import Expression
+from data_schemas.foundation.base import Record
 from data_schemas.tasks import Language, Part, Role
 
 

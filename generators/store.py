@@ -18,8 +18,8 @@ from typing import Any
 import soundfile
 from pydantic import Field, ValidationError
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples, wav_bytes
-from data_schemas.base import Record
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, wav_bytes
+from data_schemas.foundation.base import Record
 from data_schemas.utterance import Provenance, WordTiming
 
 _SHARD_DIGITS = 2

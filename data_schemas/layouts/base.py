@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from data_schemas.base import Record, RecordError
+from data_schemas.foundation.base import Record, RecordError
 from data_schemas.item import Item
 from data_schemas.tasks import Language, Split, Task, Track
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from data_schemas.base import RecordError
+from data_schemas.foundation.base import RecordError
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = rb"\ud"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from data_schemas.base import Record, RecordError
+from data_schemas.foundation.base import Record, RecordError
 from data_schemas.item import Item
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.rows import read_rows

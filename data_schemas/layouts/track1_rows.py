@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from data_schemas.base import Record
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import Record
 from data_schemas.item import Item, response_wav, turn_wav
 from data_schemas.tasks import Task
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from data_schemas.base import RecordError
+from data_schemas.foundation.base import RecordError
 from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, stem_wav
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.rows import read_rows

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from data_schemas.acoustics import Microphone
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 from data_schemas.item import Item
 from data_schemas.scene import Placement, Scene
 from data_schemas.tasks import Channel, Language, Part, Role, Task

@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 from pydantic import Field
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
-from data_schemas.base import Record, RecordError
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.base import Record, RecordError
 from data_schemas.layouts.base import FoundItem, inside
 from data_schemas.layouts.registry import detect_layouts
 from data_schemas.tasks import Language, Split, Track

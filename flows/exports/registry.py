@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from flows.exports.base import Exporter
-from flows.exports.easy_turn import EasyTurn
-from flows.exports.fdbench import FdBench
-from flows.exports.full_duplex_bench import FullDuplexBench
-from flows.exports.hf import HuggingFaceExporter
-from flows.exports.labels import LabelsExporter
-from flows.exports.lhotse import LhotseExporter
-from flows.exports.moshi import MoshiExporter
-from flows.exports.nemo import NemoExporter
-from flows.exports.opens2s import OpenS2SExporter
-from flows.exports.osum_echat import OsumEchat
-from flows.exports.webdataset import WebDatasetShards
+from flows.exports.formats.easy_turn import EasyTurn
+from flows.exports.formats.fdbench import FdBench
+from flows.exports.formats.full_duplex_bench import FullDuplexBench
+from flows.exports.formats.hf import HuggingFaceExporter
+from flows.exports.formats.labels import LabelsExporter
+from flows.exports.formats.lhotse import LhotseExporter
+from flows.exports.formats.moshi import MoshiExporter
+from flows.exports.formats.nemo import NemoExporter
+from flows.exports.formats.opens2s import OpenS2SExporter
+from flows.exports.formats.osum_echat import OsumEchat
+from flows.exports.formats.webdataset import WebDatasetShards
 
 EXPORTERS: tuple[Exporter, ...] = (
     LabelsExporter(),
@@ -36,7 +36,7 @@ def exporter_named(name: str) -> Exporter:
     Raises:
         ConfigError: no such format; the text lists them.
     """
-    from flows.errors import ConfigError
+    from flows.common.errors import ConfigError
 
     for exporter in EXPORTERS:
         if exporter.name == name:

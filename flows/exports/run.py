@@ -7,16 +7,16 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.base import Record, RecordError
+from data_schemas.foundation.base import Record, RecordError
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts
 from data_schemas.release import DatasetLock, read_lock
 from data_schemas.tasks import Language, Split
-from flows.atomic import write_text_atomic
-from flows.code_version import code_version
-from flows.errors import TargetError
+from flows.common.atomic import write_text_atomic
+from flows.common.code_version import code_version
+from flows.common.errors import TargetError
+from flows.common.progress import Reporter
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
-from flows.progress import Reporter
-from validators.lock import LOCK_FILE
+from validators.files.lock import LOCK_FILE
 
 NOTE_FILE = "EXPORT.json"
 RESOURCES_FILE = "RESOURCES.md"

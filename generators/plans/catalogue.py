@@ -10,8 +10,8 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from data_schemas.base import Record, RecordError, describe_validation_error
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import Record, RecordError, describe_validation_error
 from data_schemas.plan import check_shades
 from data_schemas.speakers import Gender
 from data_schemas.tasks import TRACK2_TASKS, Language, Task

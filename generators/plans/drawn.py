@@ -13,11 +13,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from data_schemas.base import RecordError
 from data_schemas.conversation import PlannedLine
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import RecordError
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.plan import QUESTION_TASKS, Brief, EmotionStep, Outline, Persona, QuotaCell
-from data_schemas.randomness import named_generator
 from data_schemas.speakers import Gender
 from data_schemas.tasks import Language, Task, Track
 from generators.plans.catalogue import Catalogue, Domain, Theme, load_catalogue

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.plan import Outline, Place, QuotaCell
-from data_schemas.randomness import named_generator
 from data_schemas.script import Script
 from generators.plans.quotas import QuotaImpossible
 

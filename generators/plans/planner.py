@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.plan import DialoguePlan, Outline, QuotaCell
-from data_schemas.randomness import named_generator
 from data_schemas.script import DUPLEX_TURNS
 from data_schemas.speakers import AgeBand, Speaker
 from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Task, Track

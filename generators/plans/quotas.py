@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 from data_schemas.plan import QuotaCell
 from data_schemas.script import DUPLEX_TURNS
 from data_schemas.tasks import TURNS_OF_TASK, Language, Split, Task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 
 
 class PlanningSettings(Record):

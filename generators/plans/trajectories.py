@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import yaml
 
-from data_schemas.base import Record
 from data_schemas.emotions import DEEPDIALOGUE, Emotion
+from data_schemas.foundation.base import Record
 from data_schemas.plan import EMPATHY_NON_NEUTRAL_TURNS, QUESTION_TASKS
 from data_schemas.tasks import Task
 

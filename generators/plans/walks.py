@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.randomness import named_generator
 
 T = TypeVar("T")
 

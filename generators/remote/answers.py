@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from data_schemas.base import dump_json
 from data_schemas.chat import ChatAnswer, ChatRequest
-from data_schemas.database import is_damaged, is_disk_full, open_database
+from data_schemas.foundation.base import dump_json
+from data_schemas.foundation.database import is_damaged, is_disk_full, open_database
 from generators.remote.errors import AnswerStoreError
 
 T = TypeVar("T")

@@ -10,9 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from data_schemas.base import Record
 from data_schemas.chat import ChatAnswer, ChatRequest
-from data_schemas.randomness import named_seed
+from data_schemas.foundation.base import Record
+from data_schemas.foundation.randomness import named_seed
 from generators.remote import structured
 from generators.remote.answers import AnswerStore, request_key
 from generators.remote.budget import Amount, BudgetKeeper

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from data_schemas.base import Record
 from data_schemas.chat import Usage
+from data_schemas.foundation.base import Record
 from generators.remote.settings import Price
 
 _MILLION = 1_000_000

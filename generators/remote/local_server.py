@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from data_schemas.models import verified_files
+from data_schemas.foundation.models import verified_files
 from generators.remote.errors import ConfigProblem
 from generators.remote.settings import LocalServer
 

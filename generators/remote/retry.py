@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.randomness import named_generator
 
 #: Retry-After is obeyed up to this many times ``max_backoff_s``; a server that asks for a day is not waited for.
 RETRY_AFTER_CAP = 4.0

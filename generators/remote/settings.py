@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 
 #: the only chat model that a package registry carries: it proves the path, not the prose
 DEFAULT_LOCAL_MODEL = "smollm2-135m-q4"

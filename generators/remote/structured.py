@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from data_schemas.base import dump_json
 from data_schemas.chat import ChatMessage, ChatRequest, Sampling
+from data_schemas.foundation.base import dump_json
 
 Mode = Literal["json_schema", "json_object", "text"]
 

@@ -15,12 +15,12 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, StringConstraints, field_validator
 
-from data_schemas.base import Record
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.base import Record
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.script import ScriptLine
 from data_schemas.tags import BREAK_TAG, strip_tags
 from data_schemas.tasks import Language
-from generators.scenes.distributions import Distribution, Uniform
+from generators.scenes.timing.distributions import Distribution, Uniform
 from generators.scenes.use import Use
 
 #: A silence of up to 0.6 s is none to the consumer (FORMATS.md B.6). An utterance brings silence of its own at both

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data_schemas.audio import SAMPLE_RATE_HZ
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.plan import DialoguePlan
 from data_schemas.scene import EventKind, Placement, SceneEvent
 from data_schemas.script import Script

@@ -13,14 +13,14 @@ from types import MappingProxyType
 import numpy as np
 
 from data_schemas.acoustics import Echo, Microphone, Noise, Position, Room
-from data_schemas.audio import Samples
+from data_schemas.foundation.audio import Samples
 from data_schemas.scene import Placement, Scene
 from data_schemas.tasks import Channel, Role
+from generators.scenes.duplex.recipes import RECIPES
 from generators.scenes.errors import MixClips
 from generators.scenes.microphone.noise import noise_source
 from generators.scenes.microphone.responses import Respond, Response
 from generators.scenes.microphone.telephone import through_line
-from generators.scenes.recipes import RECIPES
 
 #: Parts of the user's channel before the telephone line: they add up to it.
 STEM_USER, STEM_THIRD_PARTY, STEM_ECHO, STEM_NOISE = "stem_user", "stem_third_party", "stem_echo", "stem_noise"

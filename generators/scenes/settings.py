@@ -10,11 +10,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from data_schemas.base import Record
-from generators.scenes.conversation_settings import ConversationSettings
-from generators.scenes.distributions import DecibelRange, Distribution, Fixed, LogNormal, Uniform
+from data_schemas.foundation.base import Record
+from generators.scenes.conversation.settings import ConversationSettings
 from generators.scenes.hesitation import HesitationSettings
 from generators.scenes.microphone.settings import MicrophoneSettings
+from generators.scenes.timing.distributions import DecibelRange, Distribution, Fixed, LogNormal, Uniform
 
 #: User pieces up to this far apart are merged by the challenge's get_timing.py (FORMATS.md B.6):
 #: annotated segments must lie farther apart, and a pause must be longer.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.scene import FloorHold, Placement, SceneEvent, Segment
 from data_schemas.tasks import Channel, Part, Role
-from generators.scenes.distributions import DecibelRange, Distribution
 from generators.scenes.settings import SceneSettings, Timing
+from generators.scenes.timing.distributions import DecibelRange, Distribution
 
 _MS_PER_S = 1000
 #: Parts that are spoken without taking the floor.

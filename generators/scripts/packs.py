@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from data_schemas.base import RecordError
+from data_schemas.foundation.base import RecordError
 from data_schemas.script import Script
 from generators.scripts.script_file import read_script_files
 from generators.scripts.settings import ScriptSettings

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from data_schemas.base import RecordError, read_jsonl, write_jsonl
+from data_schemas.foundation.base import RecordError, read_jsonl, write_jsonl
 from data_schemas.script import Script
 
 _WAY_OUT = (

@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from data_schemas.base import Record
 from data_schemas.chat import Sampling
+from data_schemas.foundation.base import Record
 from generators.plans.settings import PlanningSettings
 from generators.remote.settings import Budget, EndpointSettings, Price
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from data_schemas.audio import Samples
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.audio import Samples
 from data_schemas.speakers import Voice
 from data_schemas.utterance import Provenance, SpeechRequest, WordTiming
 
@@ -120,8 +120,8 @@ class CloningEngine(Protocol):
 class RemoteEngine(Protocol):
     """What an engine on a server has besides: many questions are under way at a time, in one event loop.
 
-    `flows.remote_speech` opens one per build, in the build's own process, so that all shards share its concurrency,
-    retries and time-outs; the samples are finished in the worker processes.
+    `flows.shards.remote_speech` opens one per build, in the build's own process, so that all shards share its
+    concurrency, retries and time-outs; the samples are finished in the worker processes.
     """
 
     async def open(self) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.utterance import SpeechRequest, WordTiming
 from generators.speech.engine import EngineError, RawSpeech
 from generators.speech.loudness import SilentAudioError, integrated_loudness, peak_dbfs, set_loudness

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from data_schemas.audio import Samples
+from data_schemas.foundation.audio import Samples
 
 #: The gating block of ITU-R BS.1770-4; shorter audio has no integrated loudness of its own.
 GATING_BLOCK_S = 0.4

@@ -15,13 +15,13 @@ EngineFactory = Callable[[SpeechSettings], SpeechEngine]
 
 
 def _kokoro(settings: SpeechSettings) -> SpeechEngine:
-    from generators.speech.kokoro import KokoroEngine
+    from generators.speech.kokoro.engine import KokoroEngine
 
     return KokoroEngine(settings)
 
 
 def _espeak(settings: SpeechSettings) -> SpeechEngine:
-    from generators.speech.espeak import EspeakEngine
+    from generators.speech.espeak.engine import EspeakEngine
 
     return EspeakEngine(settings)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from data_schemas.base import Record
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import Record
+from data_schemas.foundation.randomness import named_seed
 from data_schemas.plan import DialoguePlan, EmotionStep
-from data_schemas.randomness import named_seed
 from data_schemas.script import Script
 from data_schemas.speakers import Speaker
 from data_schemas.tasks import Language, Part, Role, Track
@@ -17,10 +17,10 @@ from data_schemas.utterance import SpeechRequest
 from generators.scenes.hesitation import HesitationSettings, breaks_off, pieces_of, utterance_ids
 from generators.speech.engine import Control, EngineError, SpeechEngine
 from generators.speech.expression.draw import draw_expression
-from generators.speech.normalise import normalise
-from generators.speech.responses import reply_step
+from generators.speech.expression.responses import reply_step
 from generators.speech.settings import MAX_SPEED, MIN_SPEED, SpeechSettings
 from generators.speech.sounds.placing import spoken_with_sounds
+from generators.speech.text.normalise import normalise
 from generators.speech.voices.registry import voice_digest
 
 #: What a piece ends with in the middle of a sentence, where an engine speaks it other than the end of one.

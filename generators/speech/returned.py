@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from data_schemas.audio import Samples
+from data_schemas.foundation.audio import Samples
 from data_schemas.tags import strip_tags, tags_in
 from data_schemas.tasks import Language
 from generators.speech.engine import EngineError

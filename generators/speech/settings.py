@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from data_schemas.base import Record
-from generators.speech.casting import CastingSettings
+from data_schemas.foundation.base import Record
 from generators.speech.cosyvoice.settings import CosyVoiceSettings
 from generators.speech.servers.settings import SpeechServerSettings
+from generators.speech.voices.casting import CastingSettings
 
 #: EBU R 128: programme loudness.
 DEFAULT_LUFS = -23.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from data_schemas.audio import Samples
-from data_schemas.base import Record
+from data_schemas.foundation.audio import Samples
+from data_schemas.foundation.base import Record
 from data_schemas.utterance import SpeechRequest, Utterance
 from generators.speech.engine import EngineError, EngineUnusable, RawSpeech, SpeechEngine
 from generators.speech.expression.world import express, expression_version

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.errors import EXIT_USAGE
+from flows.common.errors import EXIT_USAGE
 from tests.support.builds import draft_config, humdial, run_humdial
 
 pytestmark = pytest.mark.chaos
@@ -75,9 +75,9 @@ def test_ctrl_c_publishes_nothing_and_says_so(tmp_path: Path) -> None:
 
 _FULL_DISK = """
 import errno, sys
-import flows.publish as publish
-from flows.cli import app, run_guarded
-from flows.orchestration import prepare_environment
+import flows.release.publish as publish
+from flows.cli.app import app, run_guarded
+from flows.orchestration.server import prepare_environment
 
 def full(*arguments, **options):
     raise OSError(errno.ENOSPC, "No space left on device", "catalog.parquet")

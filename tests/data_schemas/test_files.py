@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_schemas import database
-from data_schemas.audio import Samples, to_pcm16, write_wav
-from data_schemas.database import open_database
+from data_schemas.foundation import database
+from data_schemas.foundation.audio import Samples, to_pcm16, write_wav
+from data_schemas.foundation.database import open_database
 
 TABLE = "CREATE TABLE IF NOT EXISTS 表 (key TEXT PRIMARY KEY)"
 RNG = np.random.default_rng(7)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_schemas.audio import write_wav
-from data_schemas.base import RecordError, parse_line
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.audio import write_wav
+from data_schemas.foundation.base import RecordError, parse_line
 from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, turn_wav
 from data_schemas.layouts.base import inside
 from data_schemas.layouts.registry import layout

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_schemas.audio import write_wav
-from data_schemas.base import RecordError
+from data_schemas.foundation.audio import write_wav
+from data_schemas.foundation.base import RecordError
 from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, turn_wav
 from data_schemas.layouts.base import Layout, inside
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts, layout

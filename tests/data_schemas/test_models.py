@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from data_schemas import models
-from data_schemas.models import (
+from data_schemas.foundation import models
+from data_schemas.foundation.models import (
     ModelCorrupt,
     ModelEntry,
     ModelFile,

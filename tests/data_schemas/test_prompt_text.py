@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_schemas.prompt_text import PromptError, read_sections, render_section
+from data_schemas.foundation.prompt_text import PromptError, read_sections, render_section
 
 FILE = "题头\n## system\n你是编剧。\n## user\n人物：$name\n场合：$setting\n价钱：$$5\n"
 

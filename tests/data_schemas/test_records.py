@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from data_schemas.base import RecordError, read_jsonl, write_jsonl
 from data_schemas.emotions import DEEPDIALOGUE, EMOTIONTALK, NAMES, Emotion, parse_emotion
 from data_schemas.export import EXPORTED, export, outdated
+from data_schemas.foundation.base import RecordError, read_jsonl, write_jsonl
+from data_schemas.foundation.randomness import named_generator, named_seed
 from data_schemas.plan import EmotionStep, check_trajectory
-from data_schemas.randomness import named_generator, named_seed
 from data_schemas.release import FileEntry, tree_sha256
 from data_schemas.script import Script
 from data_schemas.tags import strip_tags, tags_in

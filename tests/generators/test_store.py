@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_schemas.audio import SAMPLE_RATE_HZ
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.utterance import Provenance, WordTiming
 from generators.store import AudioEntry, AudioFacts, Store, StoreError, key_of
 

@@ -9,17 +9,17 @@ import pytest
 
 from data_schemas.finding import Severity
 from tests.support.builds import draft_config, run_humdial
-from validators import scene_judges
-from validators.acoustic_features import AcousticFeatures
-from validators.directory import JudgeOrder, validate_root
-from validators.fingerprint import FingerprintProbe
-from validators.judges import ALL
-from validators.prosody import ProsodyProbe
-from validators.quality import QualityProbe
-from validators.recogniser import Recogniser
-from validators.settings import ValidationSettings
-from validators.speaker_encoder import SpeakerEncoder
-from validators.tables import measures_frame
+from validators.core.judges import ALL
+from validators.core.settings import ValidationSettings
+from validators.emotion.acoustic_features import AcousticFeatures
+from validators.emotion.prosody import ProsodyProbe
+from validators.run.directory import JudgeOrder, validate_root
+from validators.run.tables import measures_frame
+from validators.scene import scene_judges
+from validators.sets.fingerprint import FingerprintProbe
+from validators.sound.quality import QualityProbe
+from validators.voices.speaker_encoder import SpeakerEncoder
+from validators.words.recogniser import Recogniser
 
 pytestmark = pytest.mark.integration
 

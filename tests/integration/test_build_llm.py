@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from data_schemas.base import read_jsonl
+from data_schemas.foundation.base import read_jsonl
 from data_schemas.script import Script
 from tests.support.builds import run_humdial
 from tests.support.llm_answers import PlannedAnswers

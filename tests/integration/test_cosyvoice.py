@@ -24,14 +24,14 @@ import pytest
 from data_schemas.emotions import Emotion
 from data_schemas.tasks import Language
 from data_schemas.utterance import SpeechRequest
-from flows.doctor_cosyvoice import cosyvoice_checks
-from generators.speech.chunks import chunks
+from flows.doctor.cosyvoice import cosyvoice_checks
 from generators.speech.cosyvoice.engine import SAMPLE_RATE, CosyVoiceEngine
 from generators.speech.cosyvoice.settings import CosyVoiceSettings
 from generators.speech.engine import RawSpeech
-from generators.speech.instructions import END_OF_PROMPT
+from generators.speech.expression.instructions import END_OF_PROMPT
 from generators.speech.registry import create_engine
 from generators.speech.settings import SpeechSettings
+from generators.speech.text.chunks import chunks
 from generators.speech.voices.registry import voice_digest
 from tests.support import tiny_cosyvoice
 

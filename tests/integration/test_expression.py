@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import pytest
 
-from data_schemas.audio import SAMPLE_RATE_HZ
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
 from generators.speech.engine import RawSpeech, SpeechEngine
-from generators.speech.espeak import EspeakEngine
+from generators.speech.espeak.engine import EspeakEngine
 from generators.speech.expression.draw import draw_expression
 from generators.speech.expression.world import express
 from generators.speech.finish import finish
-from generators.speech.kokoro import KokoroEngine
-from validators.acoustic_features import AcousticFeatures
-from validators.clip_measures import ClipMeasures, measures_of
-from validators.clips import Clip
-from validators.codes import Judge
-from validators.emotion_directions import judge_prosody
-from validators.emotion_recovery import RecoverySettings, recover_emotions
-from validators.prosody import ProsodyProbe
-from validators.quality import QualityProbe
-from validators.recogniser import Recogniser
-from validators.sound import judge_sound
-from validators.thresholds import Thresholds
-from validators.transcript import judge_transcript
+from generators.speech.kokoro.engine import KokoroEngine
+from validators.core.clip_measures import ClipMeasures, measures_of
+from validators.core.clips import Clip
+from validators.core.codes import Judge
+from validators.core.thresholds import Thresholds
+from validators.emotion.acoustic_features import AcousticFeatures
+from validators.emotion.directions import judge_prosody
+from validators.emotion.prosody import ProsodyProbe
+from validators.emotion.recovery import RecoverySettings, recover_emotions
+from validators.sound.quality import QualityProbe
+from validators.sound.sound import judge_sound
+from validators.words.recogniser import Recogniser
+from validators.words.transcript import judge_transcript
 
 pytestmark = pytest.mark.integration
 

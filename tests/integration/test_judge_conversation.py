@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from data_schemas.audio import Samples
 from data_schemas.finding import Finding
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import Samples
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Language, Split, Task, Track
 from generators.speech.registry import create_engine
 from tests.integration.test_overlap_detection import TEXTS, speak
-from validators.diarization import judge_diarization, reference_talkers
-from validators.overlap import OverlapDetector, balanced_mix
-from validators.rows import AssistantSegmentRow, SegmentRow
-from validators.segments import judge_voices
-from validators.speaker_encoder import SpeakerEncoder
-from validators.speech_activity import DENSE_STEP_S, SPARSE_STEP_S, SegmentationModel
-from validators.thresholds import Thresholds
-from validators.timeline import Channels
-from validators.voice_activity import VoiceActivityDetector
+from validators.core.thresholds import Thresholds
+from validators.rows.rows import AssistantSegmentRow, SegmentRow
+from validators.scene.diarization import judge_diarization, reference_talkers
+from validators.scene.overlap import OverlapDetector, balanced_mix
+from validators.scene.segments import judge_voices
+from validators.scene.speech_activity import DENSE_STEP_S, SPARSE_STEP_S, SegmentationModel
+from validators.scene.timeline import Channels
+from validators.scene.voice_activity import VoiceActivityDetector
+from validators.voices.speaker_encoder import SpeakerEncoder
 
 pytestmark = pytest.mark.integration
 

@@ -7,20 +7,20 @@ from dataclasses import replace
 
 import pytest
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
-from generators.speech.espeak import EspeakEngine
+from generators.speech.espeak.engine import EspeakEngine
 from generators.speech.finish import finish
 from tests.support.emotional_speech import analyse, speak_as
-from validators.acoustic_features import SIZE, VECTOR, AcousticFeatures
-from validators.clip_measures import ClipMeasures, measures_of
-from validators.clips import Clip
-from validators.emotion_directions import judge_prosody
-from validators.emotion_recovery import RecoverySettings, recover_emotions
-from validators.prosody import ProsodyProbe
-from validators.thresholds import Thresholds
+from validators.core.clip_measures import ClipMeasures, measures_of
+from validators.core.clips import Clip
+from validators.core.thresholds import Thresholds
+from validators.emotion.acoustic_features import SIZE, VECTOR, AcousticFeatures
+from validators.emotion.directions import judge_prosody
+from validators.emotion.prosody import ProsodyProbe
+from validators.emotion.recovery import RecoverySettings, recover_emotions
 
 pytestmark = pytest.mark.integration
 

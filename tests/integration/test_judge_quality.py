@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from data_schemas.audio import Samples, from_pcm16, to_pcm16
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import Samples, from_pcm16, to_pcm16
 from data_schemas.tasks import Language, Role, Split, Task
 from generators.scenes.settings import SceneSettings
 from generators.speech.registry import create_engine
@@ -17,12 +17,12 @@ from generators.speech.settings import SpeechSettings
 from generators.speech.speak import load_samples, speak
 from generators.store import Store
 from tests.support.scene_factory import make_plan, make_script
-from validators.clips import Clip
-from validators.codes import Judge
-from validators.limits.sound import ENGINES
-from validators.quality import QualityProbe, judge_quality
-from validators.sound import judge_sound
-from validators.thresholds import Thresholds
+from validators.core.clips import Clip
+from validators.core.codes import Judge
+from validators.core.thresholds import Thresholds
+from validators.sound.limits import ENGINES
+from validators.sound.quality import QualityProbe, judge_quality
+from validators.sound.sound import judge_sound
 
 pytestmark = pytest.mark.integration
 

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import soxr
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from data_schemas.audio import Samples
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import Samples
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
 from generators.speech.engine import SpeechEngine
 from generators.speech.registry import create_engine
-from validators.clip_measures import ClipMeasures, measures_of
-from validators.clips import Clip
-from validators.fingerprint import FingerprintProbe, judge_duplicate_audio
-from validators.speaker_encoder import SECONDS, VECTOR, SpeakerEncoder
-from validators.speakers import judge_item_speakers
-from validators.thresholds import Thresholds
+from validators.core.clip_measures import ClipMeasures, measures_of
+from validators.core.clips import Clip
+from validators.core.thresholds import Thresholds
+from validators.sets.fingerprint import FingerprintProbe, judge_duplicate_audio
+from validators.voices.speaker_encoder import SECONDS, VECTOR, SpeakerEncoder
+from validators.voices.speakers import judge_item_speakers
 
 pytestmark = pytest.mark.integration
 

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 import soxr
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from data_schemas.audio import Samples
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import Samples
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
 from generators.speech.registry import create_engine
-from validators.clips import Clip
-from validators.codes import Judge
-from validators.recogniser import Recogniser
-from validators.thresholds import Thresholds
-from validators.transcript import VALIDATOR, judge_transcript
+from validators.core.clips import Clip
+from validators.core.codes import Judge
+from validators.core.thresholds import Thresholds
+from validators.words.recogniser import Recogniser
+from validators.words.transcript import VALIDATOR, judge_transcript
 
 pytestmark = pytest.mark.integration
 

@@ -11,13 +11,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
-from data_schemas.models import verified_files
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.models import verified_files
 from data_schemas.tasks import Language
 from data_schemas.utterance import SpeechRequest
 from generators.speech.finish import finish, speech_spans
-from generators.speech.kokoro import SAMPLE_RATE, KokoroEngine
-from generators.speech.normalise import normalise
+from generators.speech.kokoro.engine import SAMPLE_RATE, KokoroEngine
+from generators.speech.text.normalise import normalise
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from data_schemas.chat import ChatAnswer, ChatMessage, ChatRequest, Sampling
-from data_schemas.models import verified_files
+from data_schemas.foundation.models import verified_files
 from generators.remote.answers import AnswerStore
 from generators.remote.chat import ChatClient, ModelRoute
 from generators.remote.errors import ConfigProblem

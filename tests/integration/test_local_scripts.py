@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from data_schemas.base import read_jsonl
 from data_schemas.chat import ChatAnswer, ChatRequest
 from data_schemas.finding import Finding
+from data_schemas.foundation.base import read_jsonl
 from data_schemas.script import Script
 from data_schemas.tasks import Task
-from flows.config import BuildConfig
-from flows.script_reading import Reader
+from flows.config.build_config import BuildConfig
+from flows.scripts.reading import Reader
 from generators.remote.answers import AnswerStore
 from generators.remote.chat import ChatClient, ModelRoute
 from generators.scripts.packs import load_packs
 from generators.scripts.settings import ScriptSettings
 from tests.support.script_orders import factory_of, llm_config, wanted
-from validators.scripts.llm_judge import dimensions, scores
+from validators.text.llm_judge import dimensions, scores
 
 pytestmark = pytest.mark.integration
 

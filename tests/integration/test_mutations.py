@@ -20,7 +20,7 @@ from tests.support.mutations.planting import Copy, at
 from tests.support.mutations.release import make_release
 from tests.support.mutations.run import Report, run
 from tests.support.mutations.table import render_table
-from validators.codes import CODES
+from validators.core.codes import CODES
 
 pytestmark = pytest.mark.integration
 

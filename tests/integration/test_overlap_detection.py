@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import soxr
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from data_schemas.audio import Samples
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import Samples
 from data_schemas.tasks import Language
 from data_schemas.utterance import SpeechRequest
 from generators.speech.engine import SpeechEngine
 from generators.speech.registry import create_engine
-from validators.audio import integrated_loudness
-from validators.overlap import OverlapDetector, agreement, balanced_mix, judge_overlap
-from validators.thresholds import Thresholds
+from validators.core.thresholds import Thresholds
+from validators.files.audio import integrated_loudness
+from validators.scene.overlap import OverlapDetector, agreement, balanced_mix, judge_overlap
 
 pytestmark = pytest.mark.integration
 

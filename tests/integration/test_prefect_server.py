@@ -12,9 +12,9 @@ from uuid import UUID
 import psutil
 import pytest
 
-from flows import orchestration
-from flows.errors import ResourceError
-from flows.orchestration import SERVER_LOG, SERVERS_FILE, PrefectServer, prepare_environment
+from flows.common.errors import ResourceError
+from flows.orchestration import server as orchestration
+from flows.orchestration.server import SERVER_LOG, SERVERS_FILE, PrefectServer, prepare_environment
 
 
 @pytest.fixture

@@ -19,18 +19,18 @@ from typing import Any
 import pytest
 import yaml
 
-from data_schemas.randomness import named_generator, named_seed
+from data_schemas.foundation.randomness import named_generator, named_seed
 from data_schemas.tasks import TRACK1_TASKS
-from flows.config import BuildConfig
-from flows.errors import EXIT_INTERRUPTED
-from flows.script_report import ScriptReport
-from flows.script_work import ANSWERS_FILE, SCRIPTS_FOLDER
+from flows.common.errors import EXIT_INTERRUPTED
+from flows.config.build_config import BuildConfig
+from flows.scripts.report import ScriptReport
+from flows.scripts.source import ANSWERS_FILE, SCRIPTS_FOLDER
 from generators.scripts.llm.llm_writer import Order
 from generators.scripts.script_file import read_script_file
 from tests.support.llm_answers import PlannedAnswers
 from tests.support.llm_server import CONTENT, TRANSPORT, Fault, Kind, LlmServer, is_probe, seeded_faults
 from tests.support.script_orders import factory_of, llm_config, orders_of, wanted
-from validators.codes import CODES
+from validators.core.codes import CODES
 
 pytestmark = pytest.mark.integration
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_schemas.audio import to_pcm16
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.audio import to_pcm16
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.tasks import Language
 from data_schemas.utterance import SpeechRequest
-from flows.remote_speech import RemoteSpeech
+from flows.shards.remote_speech import RemoteSpeech
 from generators.remote.errors import EndpointError
 from generators.remote.settings import EndpointSettings
 from generators.speech.engine import EngineError

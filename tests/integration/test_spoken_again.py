@@ -18,8 +18,8 @@ from generators.plans.outlines import ScriptOutlines
 from generators.scripts.packs import resolve_pack
 from generators.scripts.script_file import read_script_files
 from tests.support.builds import draft_config, run_humdial
-from validators.judges import GROUPS
-from validators.thresholds import ENGINE_DEFAULTS
+from validators.core.judges import GROUPS
+from validators.core.thresholds import ENGINE_DEFAULTS
 
 pytestmark = pytest.mark.integration
 
@@ -30,7 +30,7 @@ import hashlib
 from pathlib import Path
 
 from generators.speech.engine import Control
-from generators.speech.espeak import EspeakEngine
+from generators.speech.espeak.engine import EspeakEngine
 from generators.speech.returned import Misspoken
 
 OTHER = "The museum opens at nine but the east wing stays closed until April."

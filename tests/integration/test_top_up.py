@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from data_schemas.base import write_jsonl
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import write_jsonl
 from data_schemas.script import Script, ScriptProvenance, ScriptTurn
 from data_schemas.tasks import Language, Task
 from tests.support.builds import draft_config, run_humdial

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import validators.voice_activity as module
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from data_schemas.audio import Samples
+import validators.scene.voice_activity as module
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import Samples
 from data_schemas.scene import Scene
 from data_schemas.tasks import Channel, Language, Task
-from generators.scenes.composer import compose
+from generators.scenes.duplex.composer import compose
 from generators.scenes.mixer import render
 from generators.scenes.settings import SceneSettings
 from generators.speech.registry import create_engine
@@ -23,7 +23,7 @@ from generators.speech.settings import SpeechSettings
 from generators.speech.speak import load_samples, speak
 from generators.store import Store
 from tests.support.scene_factory import make_plan, make_script
-from validators.voice_activity import VoiceActivityDetector, agreement, annotated_spans, merged
+from validators.scene.voice_activity import VoiceActivityDetector, agreement, annotated_spans, merged
 
 pytestmark = pytest.mark.integration
 

@@ -9,21 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_schemas.audio import Samples
+from data_schemas.foundation.audio import Samples
 from data_schemas.speakers import Voice
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
-from flows.config import load_config
-from flows.progress import SilentReporter
-from flows.voices import PAGE, ROWS, audition, sentences
-from generators.speech.espeak import EspeakEngine
+from flows.common.progress import SilentReporter
+from flows.config.build_config import load_config
+from flows.voices.audition import PAGE, ROWS, audition, sentences
+from generators.speech.espeak.engine import EspeakEngine
 from generators.speech.finish import finish
-from generators.speech.kokoro import KokoroEngine
+from generators.speech.kokoro.engine import KokoroEngine
 from generators.speech.voices.kokoro_mixes import pinned_mixes
 from generators.speech.voices.registry import voice_digest
 from tests.support.builds import draft_config
-from validators.clips import Clip
-from validators.speaker_encoder import VECTOR, SpeakerEncoder
+from validators.core.clips import Clip
+from validators.voices.speaker_encoder import VECTOR, SpeakerEncoder
 
 pytestmark = pytest.mark.integration
 

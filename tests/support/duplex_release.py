@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from data_schemas.audio import SAMPLE_RATE_HZ, write_wav
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, write_wav
 from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item
 from data_schemas.layouts.registry import layout
 from data_schemas.layouts.track2_rows import scene_of
 from data_schemas.layouts.writer import write_items
 from data_schemas.tasks import SUB_TASKS, Channel, Language, Part, Task
-from generators.scenes.composer import compose
+from generators.scenes.duplex.composer import compose
 from generators.scenes.mixer import clean_channel, render
 from generators.scenes.settings import SceneSettings
 from tests.support.scene_factory import make_plan, make_script, make_utterances, noise_loader

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_schemas.audio import Samples
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.audio import Samples
 
 _FRAME_MS = 5.0
 
@@ -25,7 +25,7 @@ class Manner(NamedTuple):
     tilt_db_per_octave: float = 0.0
 
 
-#: Typical of what the sources in validators/emotion_directions.yaml describe; the sizes are made up.
+#: Typical of what the sources in validators/emotion/emotion_directions.yaml describe; the sizes are made up.
 MANNERS = {
     Emotion.ANGER: Manner(2.5, 1.5, 1.2, 6.0, 2.0),
     Emotion.DISGUST: Manner(-1.5, 1.15, 0.75, -3.0),

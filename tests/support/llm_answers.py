@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from data_schemas.base import dump_json
 from data_schemas.emotions import NAMES
+from data_schemas.foundation.base import dump_json
+from data_schemas.foundation.randomness import named_generator, named_seed
 from data_schemas.plan import QUESTION_TASKS, Outline
-from data_schemas.randomness import named_generator, named_seed
 from data_schemas.tasks import Language, Task
 from generators.scripts.llm.llm_writer import Order
 from generators.scripts.llm.plan_text import emotions_to_name

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.randomness import named_generator
 
 Kind = Literal[
     "429",  # without Retry-After

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.plan import DialoguePlan, QuotaCell
-from data_schemas.randomness import named_generator
 from data_schemas.script import Script, ScriptLine, ScriptProvenance
 from data_schemas.speakers import Gender, Speaker
 from data_schemas.tags import BREAK_TAG

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from data_schemas.plan import Place
-from flows.config import BuildConfig
-from flows.prepare import resolve
-from flows.progress import Reporter, SilentReporter
-from flows.script_factory import ScriptFactory
-from flows.script_work import draw_outlines, open_factory, wanted_scripts
+from flows.common.progress import Reporter, SilentReporter
+from flows.config.build_config import BuildConfig
+from flows.prepare.resolve import resolve
+from flows.scripts.factory import ScriptFactory
+from flows.scripts.source import draw_outlines, open_factory, wanted_scripts
 from generators.scripts.llm.llm_writer import Order
 
 SMALL_QUOTAS: tuple[dict[str, Any], ...] = (

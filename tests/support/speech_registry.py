@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from data_schemas.audio import write_wav
+from data_schemas.foundation.audio import write_wav
 from tests.support.speech_server import RATE_HZ, speak
 
 NEUTRAL_TEXT = "今天下午三点，我们在图书馆门口见面，然后一起去看新开的展览。"

@@ -30,10 +30,10 @@ import soundfile
 import uvicorn
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from data_schemas.audio import Samples, to_pcm16
+from data_schemas.foundation.audio import Samples, to_pcm16
 from data_schemas.tasks import Language
 from data_schemas.utterance import SpeechRequest
-from generators.speech.espeak import EspeakEngine
+from generators.speech.espeak.engine import EspeakEngine
 
 RATE_HZ = 22_050
 MODEL = "loopback-tts"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_schemas.audio import SAMPLE_RATE_HZ, write_wav
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, write_wav
 from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, turn_wav
 from data_schemas.layouts.registry import layout
 from data_schemas.layouts.track2 import NO_CLEAN
@@ -19,8 +19,8 @@ from data_schemas.scene import EventKind, Placement, Scene, SceneEvent, Segment
 from data_schemas.script import Script, ScriptLine
 from data_schemas.tasks import INTERRUPTION_TASKS, SUB_TASKS, Channel, Language, Part, Role, Task
 from data_schemas.utterance import Utterance, WordTiming
-from generators.scenes.composer import compose
-from generators.scenes.conversation_settings import ConversationSettings
+from generators.scenes.conversation.settings import ConversationSettings
+from generators.scenes.duplex.composer import compose
 from generators.scenes.heard import heard_text
 from generators.scenes.settings import SceneSettings
 from tests.support.scene_factory import TEXTS, make_plan, make_script, make_utterance, make_utterances, noise_burst

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from data_schemas.audio import write_wav
+from data_schemas.foundation.audio import write_wav
 from data_schemas.item import Item, response_wav, turn_wav
 from data_schemas.layouts.registry import layout
 from data_schemas.layouts.writer import write_items

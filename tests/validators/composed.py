@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from data_schemas.acoustics import Microphone
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from data_schemas.audio import Samples, write_wav
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import Samples, write_wav
 from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.registry import layout
@@ -20,12 +20,12 @@ from data_schemas.script import Script
 from data_schemas.tags import BREAK_TAG
 from data_schemas.tasks import Channel, Language
 from data_schemas.utterance import Utterance
-from generators.scenes.composer import compose
+from generators.scenes.duplex.composer import compose
 from generators.scenes.microphone.responses import Respond
 from generators.scenes.mixer import DRY_USER, clean_channel, mix
 from generators.scenes.settings import SceneSettings
 from tests.support.scene_factory import make_plan, make_utterance
-from validators.measure import spoken_units
+from validators.core.measure import spoken_units
 
 SECONDS_PER_UNIT = {Language.ZH: 0.25, Language.EN: 0.5}
 

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples, read_wav, write_wav
 from data_schemas.finding import Finding
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, read_wav, write_wav
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.registry import detect_layouts
 from data_schemas.tasks import Language
-from validators.item import judge_item
-from validators.measure import spoken_units
-from validators.thresholds import Thresholds
+from validators.core.measure import spoken_units
+from validators.core.thresholds import Thresholds
+from validators.run.item import judge_item
 
 RATE = SAMPLE_RATE_HZ
 SECONDS_PER_UNIT = {Language.ZH: 0.22, Language.EN: 0.32}

@@ -12,12 +12,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
 from data_schemas.tasks import Language
-from validators.audio import Words, judge_audio, sounding_seconds
-from validators.codes import CODES, Judge
-from validators.measure import frame_levels, is_in_language, runs, silences, spoken_units
-from validators.thresholds import Thresholds
+from validators.core.codes import CODES, Judge
+from validators.core.measure import frame_levels, is_in_language, runs, silences, spoken_units
+from validators.core.thresholds import Thresholds
+from validators.files.audio import Words, judge_audio, sounding_seconds
 
 FILE = "track1/train/zh/task2_3/task2_3_zh_0001_0001_1.wav"
 ITEM = "task2_3_zh_0001_0001"

@@ -13,15 +13,15 @@ from data_schemas.catalog import CATALOG_SCHEMA
 from data_schemas.plan import QuotaCell
 from data_schemas.release import DatasetLock, LockedCount, LockedEngine
 from data_schemas.tasks import Language, Split, Task
-from validators.catalog import (
+from validators.core.codes import CODES
+from validators.core.thresholds import Thresholds
+from validators.sets.catalog import (
     CatalogExpectations,
     DeclaredEngine,
     expectations_from_lock,
     judge_catalog,
     write_data_docs,
 )
-from validators.codes import CODES
-from validators.thresholds import Thresholds
 
 pytestmark = pytest.mark.integration  # Great Expectations takes 5 s to import and a second for every suite
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from validators.codes import CODES
-from validators.overlap import OverlapScores, agreement, balanced_mix, judge_overlap, second_highest
-from validators.rows import SegmentRow
-from validators.thresholds import Thresholds
-from validators.timeline import planned_overlap
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from validators.core.codes import CODES
+from validators.core.thresholds import Thresholds
+from validators.rows.rows import SegmentRow
+from validators.scene.overlap import OverlapScores, agreement, balanced_mix, judge_overlap, second_highest
+from validators.scene.timeline import planned_overlap
 
 STEP = 0.02
 ITEM = "0003_0001"

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from data_schemas.base import RecordError
 from data_schemas.finding import Severity
+from data_schemas.foundation.base import RecordError
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.registry import detect_layouts
-from validators.codes import CODES
-from validators.dataset import judge_dataset
-from validators.directory import validate_root
-from validators.limits import sets
-from validators.lock import LOCK_FILE, judge_lock
-from validators.thresholds import FAMILIES, Thresholds
+from validators.core.codes import CODES
+from validators.core.thresholds import FAMILIES, Thresholds
+from validators.files.lock import LOCK_FILE, judge_lock
+from validators.run.directory import validate_root
+from validators.sets import limits as sets
+from validators.sets.dataset import judge_dataset
 
 TRAIN = "track1/train/zh/task2_3.jsonl"
 EMPATHY = "track1/dev/en/task4.jsonl"
@@ -217,7 +217,7 @@ def test_lock_mismatch(bench: Any, damage: Callable[[Path], Any], message: str) 
 
 
 #: Files of tests that plant set-level defects.
-PLANTED_IN = ("test_planted_set.py", "test_set_texts.py", "test_agreement.py", "test_balance.py")
+PLANTED_IN = ("test_planted_set.py", "sets/test_set_texts.py", "sets/test_agreement.py", "sets/test_balance.py")
 
 
 def test_every_set_code_is_planted() -> None:

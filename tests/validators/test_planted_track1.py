@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from data_schemas.audio import write_wav
+from data_schemas.foundation.audio import write_wav
 from data_schemas.layouts.registry import detect_layouts
 from tests.validators.conftest import said
-from validators.codes import CODES
-from validators.dataset import judge_dataset
-from validators.thresholds import Thresholds
+from validators.core.codes import CODES
+from validators.core.thresholds import Thresholds
+from validators.sets.dataset import judge_dataset
 
 ZH = ("track1/train/zh/task2_3.jsonl", "task2_3_zh_0001_0001")
 EN = ("track1/train/en/task3_3.jsonl", "task3_3_en_0006_0001")

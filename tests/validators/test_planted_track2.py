@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
-from validators.codes import CODES
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
+from validators.core.codes import CODES
 
 FOLLOW_UP, FOLLOW_ID = "track2/zh/train/Follow-up_Questions", "0003_0001"
 BACKCHANNEL, BACK_ID = "track2/en/dev/User_Real-time_Backchannels", "0004_0002"
@@ -194,11 +194,11 @@ def test_id_no_script_accepts(bench: Any) -> None:
 def test_speech_to_others_clean_file_follows_its_own_rule(bench: Any) -> None:
     """Segment 0 and the gap after it are cut out, segment 2 is muted (FORMATS.md B.4)."""
     from data_schemas.tasks import Task
-    from validators.clean_file import judge_clean_file
-    from validators.codes import Judge
-    from validators.rows import SentenceFile, view
-    from validators.thresholds import Thresholds
-    from validators.timeline import Channels
+    from validators.core.codes import Judge
+    from validators.core.thresholds import Thresholds
+    from validators.files.clean_file import judge_clean_file
+    from validators.rows.rows import SentenceFile, view
+    from validators.scene.timeline import Channels
 
     rate = np.random.default_rng(1).normal(size=20 * RATE).astype(np.float32) * 0.1
     spans = [(1.0, 2.0), (6.0, 7.5), (12.0, 13.0)]
@@ -227,7 +227,7 @@ def test_speech_to_others_clean_file_follows_its_own_rule(bench: Any) -> None:
 def test_every_track2_code_is_planted() -> None:
     here = Path(__file__).parent
     beside = "".join(
-        (here / name).read_text(encoding="utf-8") for name in ("test_conversations.py", "test_microphone.py")
+        (here / name).read_text(encoding="utf-8") for name in ("rows/test_conversations.py", "scene/test_microphone.py")
     )
     planted = {code for code, _, _ in DEFECTS} | {
         "T2.ID_FORMAT",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from data_schemas.base import write_jsonl
+from data_schemas.foundation.base import write_jsonl
 from data_schemas.item import Item
 from data_schemas.layouts.base import Layout
 from data_schemas.layouts.registry import layout
@@ -14,8 +14,8 @@ from data_schemas.layouts.writer import write_items
 from data_schemas.plan import QuotaCell
 from data_schemas.release import DatasetLock, FileEntry, LockedCount, LockedEngine
 from data_schemas.tasks import Language, Task, Track
-from flows.atomic import sha256_of
-from flows.catalog import catalog_frame
+from flows.common.atomic import sha256_of
+from flows.release.catalog import catalog_frame
 from tests.support.spoken_release import make_conversation_item, make_dialogue_item, make_scene_item, staged
 
 TRACK1, TRACK2 = "track1-seed", "track2"

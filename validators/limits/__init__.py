@@ -1,1 +1,1 @@
-"""Thresholds, codes and calibration of one family of judges each; ``validators.thresholds`` joins them."""
+"""Thresholds, codes and calibration of one family of judges each; ``validators.core.thresholds`` joins them."""

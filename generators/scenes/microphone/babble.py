@@ -9,9 +9,9 @@ from importlib.resources import files
 import yaml
 from pydantic import Field
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
+from data_schemas.foundation.randomness import named_seed
 from data_schemas.plan import DialoguePlan
-from data_schemas.randomness import named_seed
 from data_schemas.speakers import Speaker
 from data_schemas.tasks import Language, Role
 from data_schemas.utterance import SpeechRequest
@@ -19,9 +19,9 @@ from generators.scenes.errors import SceneImpossible
 from generators.scenes.microphone.draw import Draws
 from generators.scenes.microphone.settings import MicrophoneSettings
 from generators.speech.engine import SpeechEngine
-from generators.speech.normalise import normalise
 from generators.speech.requests import PlannedUtterance, plain_request
 from generators.speech.settings import SpeechSettings
+from generators.speech.text.normalise import normalise
 
 #: Names the seed of an engine that draws: not the build's and not the item's, so that a passage by a voice is one
 #: entry of the store for all items and builds.

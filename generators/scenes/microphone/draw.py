@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from data_schemas.acoustics import Echo, Microphone, Noise, NoiseKind, Talker, Telephone
-from data_schemas.audio import SAMPLE_RATE_HZ
-from data_schemas.randomness import named_generator, named_seed
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ
+from data_schemas.foundation.randomness import named_generator, named_seed
 from data_schemas.scene import Placement
 from data_schemas.tasks import Role
 from generators.scenes.microphone.rooms import BankRoom, bank_room, distance_m, response_length

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.acoustics import Noise, NoiseKind, NoiseSpectrum
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.randomness import named_generator
 
 Source = npt.NDArray[np.float64]
 

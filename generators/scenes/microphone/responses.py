@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.acoustics import Position, Room
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
-from data_schemas.base import Record
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.base import Record
 from data_schemas.utterance import Provenance
 from generators.scenes.microphone.rooms import STEP_M, distance_m, response_length
 from generators.store import AudioFacts, Store, key_of

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from data_schemas.acoustics import Position, Room
-from data_schemas.audio import SAMPLE_RATE_HZ
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ
+from data_schemas.foundation.randomness import named_generator
 from generators.scenes.microphone.settings import (
     HIGHEST_MOUTH_M,
     LOWEST_MICROPHONE_M,

@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from data_schemas.acoustics import Coding, NoiseSpectrum
-from data_schemas.base import Record
-from generators.scenes.distributions import DecibelRange, Uniform
+from data_schemas.foundation.base import Record
+from generators.scenes.timing.distributions import DecibelRange, Uniform
 from generators.scenes.use import Use
 
 #: Sabine's constant 24 ln(10) / c in s/m at c = 343 m/s (ISO 3382-2)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.acoustics import Coding, Telephone
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
 
 Signal = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from data_schemas.base import describe_validation_error
+from data_schemas.foundation.base import describe_validation_error
 from data_schemas.plan import Outline
 from data_schemas.script import Script, ScriptLine, ScriptProvenance, ScriptTurn
 from data_schemas.tasks import LINES_OF_TASK, Part, Role, Task, Track

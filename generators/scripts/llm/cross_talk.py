@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from data_schemas.base import dump_json
 from data_schemas.chat import ChatAnswer, ChatMessage, ChatRequest
+from data_schemas.foundation.base import dump_json
 from data_schemas.plan import QUESTION_TASKS, Outline
 from generators.remote.extract import extract_json
 from generators.scripts.llm.answer_shape import UnreadableAnswer, text_schema, texts_of

@@ -10,10 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from data_schemas.base import Record, dump_json
 from data_schemas.chat import ChatAnswer, ChatMessage, ChatRequest, Usage
+from data_schemas.foundation.base import Record, dump_json
+from data_schemas.foundation.randomness import named_generator, named_seed
 from data_schemas.plan import Outline
-from data_schemas.randomness import named_generator, named_seed
 from data_schemas.script import Script, ScriptProvenance
 from data_schemas.tasks import Language, Task
 from generators.plans.catalogue import Catalogue

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from data_schemas.base import Record
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import Record
+from data_schemas.foundation.prompt_text import read_sections, render_section
 from data_schemas.plan import Outline
-from data_schemas.prompt_text import read_sections, render_section
 from data_schemas.speakers import Gender
 from data_schemas.tasks import Language, Task
 

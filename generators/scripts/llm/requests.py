@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from data_schemas.chat import ChatMessage, ChatRequest
+from data_schemas.foundation.randomness import named_seed
 from data_schemas.plan import Outline
-from data_schemas.randomness import named_seed
 from data_schemas.tasks import Language
 from generators.plans.catalogue import Catalogue
 from generators.scripts.llm.plan_text import plan_values

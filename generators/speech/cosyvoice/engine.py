@@ -11,20 +11,20 @@ from typing import Literal
 
 import numpy as np
 
-from data_schemas.audio import Samples
 from data_schemas.emotions import Emotion
-from data_schemas.randomness import named_seed
+from data_schemas.foundation.audio import Samples
+from data_schemas.foundation.randomness import named_seed
 from data_schemas.speakers import ReferenceClip, Voice
 from data_schemas.tasks import Language
 from data_schemas.utterance import Provenance, SpeechRequest
-from generators.speech.chunks import chunks
 from generators.speech.cosyvoice.model_files import check_files, generation_of, weights_sha256
 from generators.speech.cosyvoice.process import CosyVoiceProcess, runtime_versions
 from generators.speech.cosyvoice.settings import CosyVoiceSettings
 from generators.speech.engine import Control, EngineError, RawSpeech
-from generators.speech.instructions import Generation, instruction, instructions_digest
+from generators.speech.expression.instructions import Generation, instruction, instructions_digest
 from generators.speech.returned import check_returned
 from generators.speech.settings import MAX_SPEED, MIN_SPEED, SpeechSettings
+from generators.speech.text.chunks import chunks
 from generators.speech.voices.clips import clip_language, clips_by_emotion
 from generators.speech.voices.registry import clip_path, load_voices, voice_digest
 

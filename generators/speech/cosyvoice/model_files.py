@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from generators.speech.engine import EngineError
-from generators.speech.instructions import Generation
+from generators.speech.expression.instructions import Generation
 
 #: The file that says what a directory holds (official repository, ``AutoModel``).
 GENERATIONS: Mapping[str, Generation] = {"cosyvoice2.yaml": "v2", "cosyvoice3.yaml": "v3"}

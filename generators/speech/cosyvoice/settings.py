@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 
 Mode = Literal["auto", "instruct", "zero_shot", "cross_lingual"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.expression import Expression
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.randomness import named_generator
 
 STAGE = "expression/jitter"
 _SEMITONES = 12.0

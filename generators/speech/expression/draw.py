@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from data_schemas.emotions import Emotion
 from data_schemas.expression import Expression
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.tasks import Language
 from generators.speech.expression.parameters import FIELDS, Parameters, load_parameters
 

@@ -10,9 +10,9 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from data_schemas.base import Record, RecordError, describe_validation_error
 from data_schemas.emotions import Emotion
 from data_schemas.expression import Expression
+from data_schemas.foundation.base import Record, RecordError, describe_validation_error
 from data_schemas.tasks import Language
 
 FILE = "parameters.yaml"

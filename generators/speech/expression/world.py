@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from data_schemas.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.expression import Expression
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.utterance import WordTiming
 from generators.speech.engine import RawSpeech
 from generators.speech.expression.contour import moved_pitch

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from data_schemas.audio import from_pcm16
+from data_schemas.foundation.audio import from_pcm16
 from generators.remote.errors import ConfigProblem
 from generators.remote.retry import BadAnswer
 from generators.speech.engine import RawSpeech

@@ -12,21 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
-from data_schemas.base import dump_json
 from data_schemas.emotions import Emotion
-from data_schemas.randomness import named_seed
+from data_schemas.foundation.base import dump_json
+from data_schemas.foundation.randomness import named_seed
 from data_schemas.speakers import ReferenceClip, Voice
 from data_schemas.utterance import Provenance, SpeechRequest
 from generators.remote.endpoint import Exhausted, Refused
 from generators.remote.errors import BudgetSpent, ConfigProblem, EndpointError
-from generators.speech.chunks import chunks
 from generators.speech.engine import Control, EngineError, RawSpeech
-from generators.speech.instructions import Generation, instruction, instructions_digest
+from generators.speech.expression.instructions import Generation, instruction, instructions_digest
 from generators.speech.returned import check_returned
 from generators.speech.servers.audio import Answer, Format, decode
 from generators.speech.servers.client import Question, SpeechClient
 from generators.speech.servers.settings import SpeechServerSettings
 from generators.speech.settings import SpeechSettings
+from generators.speech.text.chunks import chunks
 from generators.speech.voices.clips import clips_by_emotion
 from generators.speech.voices.registry import clip_path, load_voices, voice_digest
 from generators.store import key_of

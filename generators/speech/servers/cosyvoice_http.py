@@ -10,13 +10,13 @@ from pathlib import PurePath
 from data_schemas.emotions import Emotion
 from data_schemas.speakers import ReferenceClip, Voice
 from data_schemas.utterance import SpeechRequest
-from generators.speech.chunks import MAX_CHARACTERS
 from generators.speech.engine import Control, EngineError
-from generators.speech.instructions import END_OF_PROMPT
+from generators.speech.expression.instructions import END_OF_PROMPT
 from generators.speech.servers.audio import Format
 from generators.speech.servers.base import Manner, ServerEngine
 from generators.speech.servers.client import Question, SpeechClient
 from generators.speech.settings import SpeechSettings
+from generators.speech.text.chunks import MAX_CHARACTERS
 from generators.speech.voices.clips import clip_language
 
 _SFT = "/inference_sft"

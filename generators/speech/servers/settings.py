@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from data_schemas.base import Record
+from data_schemas.foundation.base import Record
 from data_schemas.tags import VOCAL_TAGS
 from data_schemas.tasks import Language
 from generators.remote.settings import Budget, EndpointSettings

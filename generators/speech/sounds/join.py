@@ -7,8 +7,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from data_schemas.audio import Samples
-from data_schemas.randomness import named_generator
+from data_schemas.foundation.audio import Samples
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.tags import strip_tags
 from data_schemas.utterance import SpeechRequest, VocalSound, WordTiming
 from generators.speech.engine import EngineError, RawSpeech

@@ -26,11 +26,11 @@ def spoken_with_sounds(
     """The text to speak, the project's own sounds in it, and all tags that will be heard, in the order of the text.
 
     The words are those of ``normalise(text)``, to the letter: a number on one side of a tag is read with what stands
-    on the other. ``normalise`` takes tags out (`generators.speech.normalise.normalise` with its language). Tags of
+    on the other. ``normalise`` takes tags out (`generators.speech.text.normalise.normalise` with its language). Tags of
     ``engine_tags`` stay in the text, after the punctuation of what is said before them. Nothing to say, no sounds.
 
     >>> from functools import partial
-    >>> from generators.speech.normalise import normalise
+    >>> from generators.speech.text.normalise import normalise
     >>> zh = partial(normalise, language=Language.ZH)
     >>> spoken_with_sounds("没抢到，[sigh] 等了2个小时。[laughter]", Language.ZH, frozenset({"[laughter]"}), zh, True)
     ('没抢到，等了两个小时。[laughter]', (VocalSound(tag='[sigh]', after=4),), ('[sigh]', '[laughter]'))

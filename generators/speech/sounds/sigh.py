@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_schemas.audio import Samples
+from data_schemas.foundation.audio import Samples
 
 _Floats = npt.NDArray[np.float64]
 

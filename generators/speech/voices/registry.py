@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import Field, ValidationError
 
-from data_schemas.base import Record, describe_validation_error
 from data_schemas.emotions import Emotion
+from data_schemas.foundation.base import Record, describe_validation_error
 from data_schemas.speakers import AgeBand, Gender, MixPart, ReferenceClip, Voice
 from data_schemas.tasks import Language
 from generators.speech.engine import EngineError

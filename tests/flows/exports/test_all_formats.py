@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.common.progress import SilentReporter
 from flows.exports.registry import EXPORTERS
 from flows.exports.run import NOTE_FILE, ExportJob, run_export
-from flows.progress import SilentReporter
 from tests.support.duplex_release import write_duplex_release
 from tests.support.spoken_release import make_release
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_schemas.audio import read_wav
+from data_schemas.foundation.audio import read_wav
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tags import strip_tags
 from data_schemas.tasks import Language, Split, Task, Track
 from flows.exports.base import ExportError
-from flows.exports.common import (
+from flows.exports.writing.common import (
     LineFiles,
     Span,
     export_name,

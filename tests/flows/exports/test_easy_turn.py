@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_schemas.base import RecordError
+from data_schemas.foundation.base import RecordError
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.registry import layout
 from data_schemas.layouts.writer import write_items
 from data_schemas.tasks import INTERRUPTION_TASKS, Language, Task, Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
-from flows.exports.easy_turn import LONGEST_S, EasyTurn
-from generators.scenes.conversation_settings import ConversationSettings
+from flows.exports.formats.easy_turn import LONGEST_S, EasyTurn
+from generators.scenes.conversation.settings import ConversationSettings
 from tests.support.spoken_release import SCENES, make_conversation_item, make_release, staged
 
 CLASSES = ("COMPLETE", "INCOMPLETE", "BACKCHANNEL", "WAIT")

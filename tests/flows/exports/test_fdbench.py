@@ -10,7 +10,7 @@ import pytest
 from data_schemas.layouts.track2 import FOLDER_OF_TASK
 from data_schemas.tasks import SUB_TASKS, Language, Task, Track
 from flows.exports.base import ExportCount, ExportError, ReleaseSource
-from flows.exports.fdbench import NO_CATEGORY, FdBench
+from flows.exports.formats.fdbench import NO_CATEGORY, FdBench
 from tests.support.duplex_release import write_duplex_release
 
 CATEGORIES = {

@@ -13,7 +13,7 @@ import soundfile
 
 from data_schemas.tasks import Language, Task, Track
 from flows.exports.base import ExportCount, ExportError, ReleaseSource
-from flows.exports.full_duplex_bench import NO_HOME, NO_PAUSE, FullDuplexBench
+from flows.exports.formats.full_duplex_bench import NO_HOME, NO_PAUSE, FullDuplexBench
 from tests.support.duplex_release import write_duplex_release
 
 OVERLAPS = {

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from data_schemas.base import RecordError
+from data_schemas.foundation.base import RecordError
 from data_schemas.layouts.registry import detect_layouts
 from data_schemas.tasks import Language, Split, Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
-from flows.exports.hf import CARD_FILE, HuggingFaceExporter
-from flows.exports.hf_features import features_of, fitted
+from flows.exports.formats.hf import CARD_FILE, HuggingFaceExporter
+from flows.exports.writing.hf_features import features_of, fitted
 from tests.support.spoken_release import SCENES, make_release
 
 ROWS = 4 + SCENES  # dialogues and scenes

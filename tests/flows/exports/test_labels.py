@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from data_schemas.base import RecordError
+from data_schemas.foundation.base import RecordError
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Track
 from flows.exports.base import Exporter, ExportError, ReleaseSource
-from flows.exports.common import export_name
-from flows.exports.labels import LabelsExporter
-from flows.exports.textgrid import textgrid
-from flows.exports.timeline import EventMark, Line, Timeline
+from flows.exports.formats.labels import LabelsExporter
+from flows.exports.reading.timeline import EventMark, Line, Timeline
+from flows.exports.writing.common import export_name
+from flows.exports.writing.textgrid import textgrid
 from tests.support.spoken_release import SCENES, make_release
 
 ROLES = ["user", "assistant", "third_party"]
@@ -175,7 +175,7 @@ def test_quotes_line_breaks_and_events_of_one_moment_survive_praat(tmp_path: Pat
 
 
 def test_our_own_reader_of_corpora_takes_them(release: Path, tmp_path: Path) -> None:
-    corpus = importlib.import_module("generators.scenes.corpus")
+    corpus = importlib.import_module("generators.scenes.timing.corpus")
     item = export(release, tmp_path / "out")[0]
     name = export_name(item)
     paths = [tmp_path / "out" / "rttm" / f"{name}.rttm", tmp_path / "out" / "textgrid" / f"{name}.TextGrid"]

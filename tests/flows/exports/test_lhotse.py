@@ -12,8 +12,8 @@ import soundfile
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Track
 from flows.exports.base import Exporter, ExportError, ReleaseSource
-from flows.exports.common import export_name
-from flows.exports.lhotse import ALIGNMENT, GUESSED_ALIGNMENT, LhotseExporter
+from flows.exports.formats.lhotse import ALIGNMENT, GUESSED_ALIGNMENT, LhotseExporter
+from flows.exports.writing.common import export_name
 from tests.support.spoken_release import SCENES, make_release
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_schemas.base import RecordError
+from data_schemas.foundation.base import RecordError
 from data_schemas.layouts.track2 import FOLDER_OF_TASK, Track2
 from data_schemas.tasks import Language, Task, Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
-from flows.exports.moshi import MOSHI_RATE_HZ, NO_REPLIES, SPEAKER, MoshiExporter
+from flows.exports.formats.moshi import MOSHI_RATE_HZ, NO_REPLIES, SPEAKER, MoshiExporter
 from tests.support.spoken_release import SCENES, make_release
 
 

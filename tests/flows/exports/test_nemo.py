@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
-from flows.exports.common import export_name
-from flows.exports.nemo import NemoExporter, mixed
+from flows.exports.formats.nemo import NemoExporter, mixed
+from flows.exports.writing.common import export_name
 from tests.support.spoken_release import SCENES, make_release
 
 KEYS = ["audio_filepath", "offset", "duration", "text", "label", "num_speakers", "rttm_filepath", "uem_filepath"]

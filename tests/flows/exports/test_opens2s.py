@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from data_schemas.audio import write_wav
-from data_schemas.base import RecordError
+from data_schemas.foundation.audio import write_wav
+from data_schemas.foundation.base import RecordError
 from data_schemas.tasks import Language
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
-from flows.exports.opens2s import MIN_SAMPLES, TOO_SHORT, OpenS2SExporter
+from flows.exports.formats.opens2s import MIN_SAMPLES, TOO_SHORT, OpenS2SExporter
 from tests.support.spoken_release import make_release
 from tests.support.voiced_release import make_voiced_release
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from data_schemas.base import RecordError
+from data_schemas.foundation.base import RecordError
 from data_schemas.tasks import Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
-from flows.exports.osum_echat import OsumEchat
+from flows.exports.formats.osum_echat import OsumEchat
 from tests.support.spoken_release import make_release
 from tests.support.voiced_release import make_voiced_release
 

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from data_schemas.audio import write_wav
+from data_schemas.foundation.audio import write_wav
 from data_schemas.item import Item, turn_wav
 from data_schemas.layouts.registry import layout
 from data_schemas.layouts.writer import write_items
 from data_schemas.tasks import Language, Role, Split, Track
-from flows.errors import ConfigError, TargetError
+from flows.common.errors import ConfigError, TargetError
+from flows.common.progress import SilentReporter
 from flows.exports.base import ExportCount, Exporter, ExportError, Progress, ReleaseSource
 from flows.exports.registry import EXPORTERS, exporter_named
 from flows.exports.run import NOTE_FILE, ExportJob, run_export
-from flows.progress import SilentReporter
 from tests.support.scene_factory import make_plan, make_utterance, noise_burst
 from tests.support.script_factory import make_trajectory
-from validators.lock import LOCK_FILE
+from validators.files.lock import LOCK_FILE
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.exports.tar_shards import TarShards, write_shard_lists
+from flows.exports.writing.tar_shards import TarShards, write_shard_lists
 
 
 def members(key: str, size: int = 1) -> list[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ import soundfile
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Language, Task, Track
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
-from flows.exports.webdataset import WebDatasetShards
+from flows.exports.formats.webdataset import WebDatasetShards
 from tests.support.spoken_release import SCENES, make_release
 
 SHARDS = [f"track{track}-{language}-dev-000000.tar" for track in (1, 2) for language in ("en", "zh")]

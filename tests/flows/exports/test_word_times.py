@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from data_schemas.tasks import Language, Track
 from flows.exports.base import ReleaseSource
-from flows.exports.common import Span, Word, proportional_words
-from flows.exports.timeline import Line, timeline_of
-from flows.exports.word_times import WordMark, WordTimesNote, words_in
+from flows.exports.reading.timeline import Line, timeline_of
+from flows.exports.reading.word_times import WordMark, WordTimesNote, words_in
+from flows.exports.writing.common import Span, Word, proportional_words
 from tests.support.spoken_release import make_release
 
 SPAN = Span(1.0, 3.0)

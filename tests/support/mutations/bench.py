@@ -19,23 +19,23 @@ from typing import TypeVar
 
 import numpy as np
 
-from data_schemas.audio import Samples
 from data_schemas.finding import Finding, Severity
+from data_schemas.foundation.audio import Samples
+from data_schemas.foundation.randomness import named_generator
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.registry import detect_layouts
-from data_schemas.randomness import named_generator
 from data_schemas.tasks import Language, Track
 from tests.support.mutations.planting import Copy, Kind, Planted
-from validators.agreement import judge_agreement
-from validators.catalog import CATALOG_FILE
-from validators.dataset import read_items, survey
-from validators.directory import JudgeOrder, conclude
-from validators.instruments import Instruments
-from validators.item import ItemVerdict, judge_item
-from validators.lock import LOCK_FILE
-from validators.speaker_encoder import SpeakerEncoder
-from validators.speech_activity import SegmentationModel
-from validators.voice_activity import VoiceActivityDetector
+from validators.core.instruments import Instruments
+from validators.files.lock import LOCK_FILE
+from validators.run.directory import JudgeOrder, conclude
+from validators.run.item import ItemVerdict, judge_item
+from validators.scene.speech_activity import SegmentationModel
+from validators.scene.voice_activity import VoiceActivityDetector
+from validators.sets.agreement import judge_agreement
+from validators.sets.catalog import CATALOG_FILE
+from validators.sets.dataset import read_items, survey
+from validators.voices.speaker_encoder import SpeakerEncoder
 
 SEED = 20261121
 #: judges of rows, texts and tables, which open no sound

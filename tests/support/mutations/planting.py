@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Track
 from tests.support.mutations.spares import Spare

@@ -16,11 +16,11 @@ from tests.support.mutations.kinds.every import KINDS
 from tests.support.mutations.planting import Kind
 from tests.support.mutations.spares import Booth, Spare
 from tests.support.mutations.table import render_document
-from validators.directory import JudgeOrder
-from validators.item import ItemVerdict, judge_item
-from validators.judges import ALL, Selection
-from validators.lock import LOCK_FILE
-from validators.settings import ValidationSettings
+from validators.core.judges import ALL, Selection
+from validators.core.settings import ValidationSettings
+from validators.files.lock import LOCK_FILE
+from validators.run.directory import JudgeOrder
+from validators.run.item import ItemVerdict, judge_item
 
 #: Judges that are asked only for the kinds that name them (`Kind.asks`, `Kind.with_lock`): `quality` takes more time
 #: than all others together and has no errors to say, every change breaks the lock.

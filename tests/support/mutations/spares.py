@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import polars
 
-from data_schemas.audio import write_wav
+from data_schemas.foundation.audio import write_wav
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Language
 from data_schemas.utterance import SpeechRequest
 from generators.speech.engine import SpeechEngine
 from generators.speech.finish import finish
 from generators.speech.registry import create_engine
-from validators.catalog import CATALOG_FILE
+from validators.sets.catalog import CATALOG_FILE
 
 EDGE_SILENCE_MS = 50
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tags import strip_tags
 from data_schemas.tasks import Language, Role, Track
@@ -14,7 +14,7 @@ class Spot(NamedTuple):
     """One utterance: samples ``[first, last)`` of a file below the root."""
 
     path: str
-    name: str  # as in validators.clips: "turn_2", "user_1", "assistant_3"
+    name: str  # as in validators.core.clips: "turn_2", "user_1", "assistant_3"
     first: int
     last: int
     text: str

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tests.support.mutations.bench import Outcome
 from tests.support.mutations.planting import Kind
-from validators.codes import CODES
+from validators.core.codes import CODES
 
 HEADER = ("kind", "code", "severity", "cases", "found", "missed", "false alarms", "also found there")
 _INTRODUCTION = """\

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Track
 from tests.support.mutations.kinds.common import OTHER_WORDS, one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
 from data_schemas.layouts.base import FoundItem
 from tests.support.mutations.kinds.common import (
     BOUNDS,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from data_schemas.audio import SAMPLE_RATE_HZ as RATE
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ as RATE
 from data_schemas.layouts.base import FoundItem
 from data_schemas.tasks import Language, Task
 from tests.support.mutations.kinds.common import (

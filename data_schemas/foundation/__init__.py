@@ -1,0 +1,1 @@
+"""What records stand on: JSON, WAV, SQLite, randomness, the model table."""

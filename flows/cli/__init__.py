@@ -1,0 +1,1 @@
+"""The ``humdial`` command: one file per command."""

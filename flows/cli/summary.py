@@ -1,0 +1,119 @@
+"""What a build tells the person who started it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from data_schemas.finding import Finding, Severity
+from data_schemas.foundation.base import Record
+from data_schemas.tasks import Track
+from flows.release.books import CellCount
+from flows.release.speech_report import SPEECH_FILE
+
+SHOWN_FINDINGS = 20
+
+
+class BuildReport(Record):
+    """The figures of a finished build."""
+
+    name: str
+    release: str
+    work: str
+    counts: tuple[CellCount, ...]
+    audio_hours: float
+    rejects: dict[str, int]
+    warnings: dict[str, int]
+    #: utterances that judges sent back to the engine, and those that passed then
+    spoken_again: int
+    mended: int
+    wall_seconds: float
+    tree_sha256: str
+
+    @property
+    def released(self) -> int:
+        return sum(count.released for count in self.counts)
+
+    @property
+    def quarantined(self) -> int:
+        return sum(count.quarantined for count in self.counts)
+
+
+def print_report(report: BuildReport, config: Path, console: Console) -> None:
+    """A table per track, language and split, then totals, place and next commands."""
+    table = Table(title=f"{report.name}: what was made")
+    for heading in ("track", "task", "language", "split", "planned", "topped up", "released", "rejected"):
+        table.add_column(heading, justify="left" if heading in {"track", "task"} else "right")
+    for row in summary_rows(report.counts):
+        table.add_row(*(str(value) for value in row))
+    console.print(table)
+    console.print(
+        f"{report.released} items, {report.audio_hours * 60:.1f} minutes of audio, "
+        f"{report.quarantined} rejected, in {report.wall_seconds / 60:.1f} minutes",
+        markup=False,
+    )
+    for title, codes in (
+        ("rejected because of", report.rejects),
+        ("released with warnings", report.warnings),
+    ):
+        if codes:
+            console.print(f"{title}: " + ", ".join(f"{code} x{n}" for code, n in codes.items()), markup=False)
+    if report.spoken_again:
+        console.print(
+            f"spoken again: {report.spoken_again} utterances, {report.mended} of them passed then "
+            f"({report.release}/{SPEECH_FILE})",
+            markup=False,
+            soft_wrap=True,
+        )
+    if report.quarantined:
+        console.print(f"rejected items with their findings: {report.work}/quarantine", markup=False)
+    console.print(f"release: {report.release}\ntree sha256: {report.tree_sha256}", markup=False, soft_wrap=True)
+    print_next_commands(report.release, config, console)
+
+
+def print_next_commands(release: str, config: Path, console: Console) -> None:
+    """The two or three commands a person would want next, as they can be typed here."""
+    program = "humdial" if shutil.which("humdial") else os.path.relpath(sys.argv[0])
+    place = os.path.relpath(release) if Path(release).is_relative_to(Path.cwd()) else release
+    console.print("next:", markup=False)
+    for command in (
+        f"{program} validate {place}",
+        f"less {place}/README.md",
+        f"{program} build {config} --set seed=2 --set release=out/second",
+    ):
+        console.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+def print_findings(findings: Sequence[Finding], console: Console) -> None:
+    """The worst findings, one a line, and how many more there are."""
+    order = list(Severity)
+    for finding in sorted(findings, key=lambda finding: order.index(finding.severity))[:SHOWN_FINDINGS]:
+        console.print(
+            f"{finding.severity.value:<8}{finding.code:<28}{finding.item}: {finding.message}",
+            markup=False,
+            soft_wrap=True,
+        )
+    if len(findings) > SHOWN_FINDINGS:
+        console.print(f"... and {len(findings) - SHOWN_FINDINGS} more", markup=False)
+
+
+def summary_rows(counts: tuple[CellCount, ...]) -> list[tuple[object, ...]]:
+    """Cells folded over turn counts: (track, task, language, split, planned, topped up, released, rejected)."""
+    folded: dict[tuple[Track, str, str, str], list[int]] = {}
+    for count in counts:
+        key = (
+            count.cell.task.track,
+            count.cell.task.value,
+            count.cell.language.value,
+            count.cell.split.value,
+        )
+        sums = folded.setdefault(key, [0, 0, 0, 0])
+        for position, value in enumerate((count.planned, count.topped_up, count.released, count.quarantined)):
+            sums[position] += value
+    return [(*key, *sums) for key, sums in folded.items()]

@@ -1,0 +1,1 @@
+"""What exports read of a release."""

@@ -1,0 +1,1 @@
+"""From finished shards to a published tree."""

@@ -1,0 +1,1 @@
+"""Scripts by a language model: the factory and its files."""

@@ -1,0 +1,1 @@
+"""Groups of items: made, kept, spoken again."""

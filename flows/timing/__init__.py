@@ -1,0 +1,1 @@
+"""Timing of scenes: measured, compared, learned."""

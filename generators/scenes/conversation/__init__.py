@@ -1,0 +1,1 @@
+"""Conversations of many turns."""

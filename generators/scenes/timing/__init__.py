@@ -1,0 +1,1 @@
+"""Timing: distributions, corpora, fits."""

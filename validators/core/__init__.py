@@ -1,0 +1,1 @@
+"""What a judge is: codes, thresholds, clips, kept measurements."""

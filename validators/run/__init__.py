@@ -1,0 +1,1 @@
+"""Judges at work: one item, one directory, tables."""
