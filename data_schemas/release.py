@@ -86,7 +86,5 @@ def read_lock(path: Path) -> DatasetLock:
 
 def tree_sha256(entries: Iterable[FileEntry]) -> str:
     """One hash over all paths and contents, independent of order."""
-    digest = hashlib.sha256()
-    for entry in sorted(entries, key=lambda entry: entry.path):
-        digest.update(f"{entry.path}\0{entry.sha256}\0{entry.bytes}\n".encode())
-    return digest.hexdigest()
+    lines = sorted(f"{entry.path}\0{entry.sha256}\0{entry.bytes}\n" for entry in entries)  # as sorted by path
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

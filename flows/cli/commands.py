@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -13,49 +13,66 @@ from rich.table import Table
 from data_schemas.tasks import Language, Split
 from flows.cli.summary import print_next_commands, print_report
 from flows.common.errors import EXIT_FAILED, ConfigError
-from flows.common.progress import progress_display
-from flows.release.stage import release_place, work_lock
+from flows.common.progress import Reporter, progress_display, reporting
 from flows.validation.run import ValidateOptions
+
+if TYPE_CHECKING:
+    from flows.build.phases import Published
+    from flows.build.report import BuildReport
+    from flows.config.build_config import BuildConfig
 
 E = TypeVar("E", bound=StrEnum)
 
 
 def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console: Console) -> None:
     """``humdial build``."""
+    from flows.build.phases import Published, build_release, published_already
     from flows.config.build_config import load_config
-    from flows.orchestration.build import Build
-    from flows.prepare.disk import check_disk, check_place
-    from flows.prepare.estimate import estimate, print_estimate
-    from flows.prepare.resolve import prepare, resolve
-    from flows.release.publish import check_same_inputs, check_target
+    from flows.prepare.estimate import print_estimate
+    from flows.prepare.resolve import resolve
 
     config = load_config(path, overrides)
     if dry_run:
         print_estimate(config, resolve(config, need_models=False), path.parent, console)
         return
-    existing = check_target(config)
-    if existing is not None:
-        check_same_inputs(config, existing, resolve(config, need_models=False), path.parent)
-        console.print(
-            f"{config.release_dir} already holds this very release (same configuration, code, scripts and voices); "
-            "nothing to do.\n"
-            f"tree sha256: {existing.tree_sha256}",
-            markup=False,
-            soft_wrap=True,
-        )
-        print_next_commands(str(config.release_dir), path, console)
+    there = published_already(config, path.parent)
+    if there is not None:
+        _say_published(there, path, console)
         return
-    check_place("work", config.work_dir)
-    check_place("release", config.release_dir.parent)
-    parts = resolve(config)
-    check_disk(config, estimate(config, parts, path.parent))
-    with work_lock(config.work_dir), release_place(config.release_dir), progress_display(console) as reporter:
-        prepared = prepare(config, path.parent, parts, reporter)
-        reporter.expect("plan", len(prepared.plans))
-        reporter.advance("plan", len(prepared.plans))
-        reporter.note("starting Prefect (5 to 20 seconds) ...")
-        report = Build(config, prepared, reporter).run()
-    print_report(report, path, console)
+    done: BuildReport | Published
+    with progress_display(console) as reporter, reporting(reporter):
+        if config.execution.orchestrator == "none":
+            done = build_release(path, overrides, reporter)
+        else:
+            done = _with_prefect(config, path, overrides, reporter)
+    if isinstance(done, Published):
+        _say_published(done, path, console)
+    else:
+        print_report(done, path, console)
+
+
+def _say_published(there: Published, path: Path, console: Console) -> None:
+    console.print(
+        f"{there.release} already holds this very release (same configuration, code, scripts and voices); "
+        f"nothing to do.\ntree sha256: {there.tree_sha256}",
+        markup=False,
+        soft_wrap=True,
+    )
+    print_next_commands(there.release, path, console)
+
+
+def _with_prefect(config: BuildConfig, path: Path, overrides: tuple[str, ...], reporter: Reporter) -> Any:
+    from flows.build.phases import checked_parts
+    from flows.orchestration.server import PrefectServer
+
+    checked_parts(config, path.parent)  # what can be refused is refused before anything is started
+    config.work_dir.mkdir(parents=True, exist_ok=True)
+    reporter.note("starting Prefect (5 to 20 seconds) ...")
+    with PrefectServer(config.work_dir) as server:
+        from flows.orchestration.flows import build_flow
+
+        with server.ready():
+            return build_flow(str(path), list(overrides))
 
 
 def validate_command(options: ValidateOptions, console: Console) -> None:

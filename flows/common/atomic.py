@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 _BLOCK = 1 << 20
@@ -12,13 +13,18 @@ _BLOCK = 1 << 20
 
 def write_text_atomic(path: Path, text: str) -> None:
     """Write UTF-8 text through a temporary file in the same directory and a rename."""
+    write_chunks_atomic(path, (text,))
+
+
+def write_chunks_atomic(path: Path, chunks: Iterable[str]) -> None:
+    """The same, piece by piece."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     # ``open`` and not ``mkstemp``, whose files nobody else may read
     handle = temporary.open("x", encoding="utf-8", newline="\n")
     try:
         with handle:
-            handle.write(text)
+            handle.writelines(chunks)
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)

@@ -29,6 +29,12 @@ class ResourceError(HumdialError):
     exit_code = EXIT_USAGE
 
 
+class NotMadeYet(HumdialError):
+    """A stage was asked for whose input nobody made yet."""
+
+    exit_code = EXIT_USAGE
+
+
 class QuotaShort(HumdialError):
     """Judges rejected more than top-up could replace."""
 

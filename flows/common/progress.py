@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from rich.console import Console
@@ -19,7 +21,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-STAGES: tuple[str, ...] = ("script", "plan", "write", "speak", "compose", "judge", "publish")
+STAGES: tuple[str, ...] = ("script", "plan", "speak", "judge", "publish")
+#: where notes go besides the screen: the work directory's log file, and Prefect's UI where a flow runs
+LOGGER = "humdial"
 PLAIN_INTERVAL_SECONDS = 5.0
 
 
@@ -57,6 +61,7 @@ class RichReporter:
             self._progress.advance(self._bar(stage), done)
 
     def note(self, text: str) -> None:
+        logging.getLogger(LOGGER).info("%s", text)
         self._progress.console.print(text, markup=False)
 
 
@@ -84,8 +89,30 @@ class PlainReporter:
                 self._console.print(f"{stage}: {self._done[stage]}/{self._total.get(stage, 0)}", markup=False)
 
     def note(self, text: str) -> None:
+        logging.getLogger(LOGGER).info("%s", text)
         with self._lock:
             self._console.print(text, markup=False)
+
+
+class LogReporter:
+    """Notes, and every stage's end, as lines of the log."""
+
+    def __init__(self) -> None:
+        self._left: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def expect(self, stage: str, more: int) -> None:
+        with self._lock:
+            self._left[stage] = self._left.get(stage, 0) + more
+
+    def advance(self, stage: str, done: int = 1) -> None:
+        with self._lock:
+            self._left[stage] = left = self._left.get(stage, 0) - done
+        if not left:
+            self.note(f"{stage}: done")
+
+    def note(self, text: str) -> None:
+        logging.getLogger(LOGGER).info("%s", text)
 
 
 class SilentReporter:
@@ -113,3 +140,21 @@ def progress_display(console: Console) -> Iterator[Reporter]:
     )
     with Progress(*columns, console=console) as progress:
         yield RichReporter(progress)
+
+
+_CURRENT: ContextVar[Reporter | None] = ContextVar("reporter", default=None)
+
+
+@contextmanager
+def reporting(reporter: Reporter) -> Iterator[Reporter]:
+    """Inside, flows that are called tell ``reporter`` what they do."""
+    token = _CURRENT.set(reporter)
+    try:
+        yield reporter
+    finally:
+        _CURRENT.reset(token)
+
+
+def current_reporter() -> Reporter:
+    """The reporter of whoever called the flow; of a scheduled one, the log alone."""
+    return _CURRENT.get() or LogReporter()

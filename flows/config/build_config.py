@@ -34,6 +34,8 @@ class ExecutionSettings(Record):
     shard_items: int = Field(default=8, ge=1, le=10_000)
     #: Prefect retries of a shard whose worker died or whose disk hiccuped
     shard_retries: int = Field(default=1, ge=0, le=5)
+    #: ``none`` runs the same functions without a Prefect server
+    orchestrator: Literal["prefect", "none"] = "prefect"
 
 
 class TopUpSettings(Record):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.foundation.base import dump_json
 from data_schemas.foundation.models import ModelEntry, load_model_table, verified_files
 from data_schemas.plan import DialoguePlan, QuotaCell
-from data_schemas.script import Script
 from data_schemas.speakers import Speaker
 from flows.common.code_version import code_version
 from flows.common.errors import ConfigError, QuotaShort
 from flows.common.progress import Reporter
 from flows.config.build_config import BuildConfig
-from flows.prepare.identity import cast_voices, scripts_sha256
+from flows.prepare.identity import scripts_sha256
 from flows.prepare.speech_check import any_emotion, check_speech, emotions_of, not_known_yet
 from flows.scripts.settings import llm_settings
 from flows.scripts.source import (
@@ -34,7 +31,6 @@ from generators.scripts.writer import ScriptWriter
 from generators.speech.engine import InstalledEngine, SpeechEngine
 from generators.speech.registry import create_engine
 from generators.speech.voices.casting import cast_speakers
-from generators.speech.voices.registry import voice_digest
 from validators.core.judges import models_of
 
 
@@ -54,14 +50,16 @@ class Prepared:
 
     engine: SpeechEngine
     writer: ScriptWriter
-    scripts: tuple[Script, ...]
     quota: tuple[tuple[QuotaCell, int], ...]
+    #: what there are scripts for: less than the quota where a model wrote too few
+    available: tuple[tuple[QuotaCell, int], ...]
     speakers: tuple[Speaker, ...]
     outlines: OutlineSource
     plans: tuple[DialoguePlan, ...]
     models: tuple[ModelEntry, ...]
     code: str  # code_version() when the build began
-    identity: str
+    #: over all scripts of ``scripts.pack``; None: a model wrote them
+    scripts_sha256: str | None
 
 
 def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
@@ -107,18 +105,17 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
         scripts = load_packs(config.scripts, base_dir)
         check_speech(parts.engine, parts.speakers, quota, config.speech, emotions_of(scripts))
         outlines, writer = ScriptOutlines(scripts, config.seed), PackWriter(scripts)
-    code = code_version()
     return Prepared(
         engine=parts.engine,
         writer=writer,
-        scripts=scripts,
         quota=parts.quota,
+        available=quota,
         speakers=parts.speakers,
         outlines=outlines,
         plans=plan_items(quota, outlines, parts.speakers, config.seed, round=0, first_index={}),
         models=parts.models,
-        code=code,
-        identity=build_identity(config, parts, scripts, code),
+        code=code_version(),
+        scripts_sha256=scripts_sha256(scripts) if config.scripts.writer == "pack" else None,
     )
 
 
@@ -178,23 +175,3 @@ def check_voices(engine: SpeechEngine, speakers: tuple[Speaker, ...], config: Bu
                 f"validation.allowed_licenses ({', '.join(allowed)}); take it out of "
                 f"{config.speech.voices or 'speech.casting'} or extend the list"
             )
-
-
-def build_identity(config: BuildConfig, parts: Parts, scripts: tuple[Script, ...], code: str) -> str:
-    """Hash over all that decides the bytes of an item besides its plan.
-
-    Licence and origin of a voice stand in the resource declaration alone, so correcting them redoes no item.
-    """
-    engine = parts.engine
-    decides = [
-        config.recipe_sha256(),
-        code,
-        engine.name,
-        engine.version,
-        engine.weights_sha256,
-        engine.license,
-        [[voice.id, voice_digest(voice)] for voice in cast_voices(engine, parts.speakers)],
-        [entry.model_dump(mode="json") for entry in parts.models],
-        scripts_sha256(scripts),
-    ]
-    return hashlib.sha256(dump_json(decides).encode()).hexdigest()

@@ -6,11 +6,10 @@ from importlib.metadata import version
 
 from data_schemas.speakers import Voice
 from data_schemas.tasks import Track
-from flows.cli.summary import summary_rows
 from flows.config.build_config import BuildConfig
 from flows.prepare.identity import cast_voices
 from flows.prepare.resolve import Prepared
-from flows.release.books import CellCount
+from flows.release.books import CellCount, summary_rows
 from flows.release.texts import ReleaseTexts
 from generators.speech.engine import Control, SpeechEngine
 from generators.speech.voices.registry import voice_digest

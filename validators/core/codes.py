@@ -58,6 +58,26 @@ CODES: dict[str, CodeInfo] = {
 }
 
 
+#: Families of codes that are said of one item by the judges of items and clips; two of ``SPEAKER`` are, too.
+_ITEM_FAMILIES = frozenset({"T1", "T2", "AUDIO", "TIMELINE", "SCENE", "TRANSCRIPT", "LANGUAGE", "SOUND"})
+_ITEM_CODES = frozenset({"SPEAKER.CHANGED", "SPEAKER.SAME"})
+
+
+def is_about_item(code: str) -> bool:
+    """Whether a judge of items or clips says this code, not one of the whole set.
+
+    >>> is_about_item("AUDIO.CLIPPED"), is_about_item("SPEAKER.SHARED")
+    (True, False)
+    """
+    return code in _ITEM_CODES or code.split(".", maxsplit=1)[0] in _ITEM_FAMILIES
+
+
+def item_thresholds(thresholds: Thresholds) -> dict[str, object]:
+    """The thresholds that decide the verdict on an item; those of sets and scripts are left out."""
+    named = {name for code, info in CODES.items() if is_about_item(code) for name in info.thresholds}
+    return {name: value for name, value in thresholds.model_dump(mode="json").items() if name in named}
+
+
 def action_of(finding: Finding) -> str:
     """What the pipeline does about it.
 

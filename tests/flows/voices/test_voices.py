@@ -248,7 +248,7 @@ def test_an_engine_that_cannot_be_loaded_ends_the_audition(tmp_path: Path, monke
     def unusable(planned: PlannedUtterance, *_: object) -> None:
         raise EngineUnusable("模型无法加载")
 
-    monkeypatch.setattr(steps, "speak_job", unusable)
+    monkeypatch.setattr(steps, "speak_step", unusable)
     workers: Any = ThreadPoolExecutor(1)
     config = load_config(draft_config(tmp_path))
     engine = EspeakEngine()

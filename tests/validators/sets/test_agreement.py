@@ -13,7 +13,7 @@ import pytest
 from data_schemas.finding import Finding
 from data_schemas.foundation.base import write_jsonl
 from data_schemas.layouts.registry import detect_layouts, layout
-from flows.release.catalog import catalog_frame
+from flows.shards.catalog import catalog_frame
 from tests.support.voiced_release import make_voiced_release
 from tests.validators.told_release import make_told_release, rows_of, write_rows
 from validators.sets.agreement import judge_agreement

@@ -11,7 +11,7 @@ from data_schemas.item import Item
 from data_schemas.layouts.registry import layout
 from data_schemas.tasks import Language, Role, Task
 from data_schemas.utterance import VocalSound
-from flows.release.catalog import catalog_frame
+from flows.shards.catalog import catalog_frame
 from tests.support.spoken_release import make_dialogue_item, make_scene_item
 from tests.support.voiced_release import voiced
 
