@@ -14,7 +14,8 @@ from data_schemas.tasks import Language, Split
 from flows.cli.summary import print_next_commands, print_report
 from flows.common.errors import EXIT_FAILED, ConfigError
 from flows.common.progress import progress_display
-from flows.release.stage import release_place, work_lock
+from flows.config.work_dir import check_place, work_lock
+from flows.release.stage import release_place
 from flows.validation.run import ValidateOptions
 
 E = TypeVar("E", bound=StrEnum)
@@ -24,7 +25,7 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
     """``humdial build``."""
     from flows.config.build_config import load_config
     from flows.orchestration.build import Build
-    from flows.prepare.disk import check_disk, check_place
+    from flows.prepare.disk import check_disk
     from flows.prepare.estimate import estimate, print_estimate
     from flows.prepare.resolve import prepare, resolve
     from flows.release.publish import check_same_inputs, check_target
@@ -114,7 +115,7 @@ def doctor_command(config: Path | None, overrides: tuple[str, ...], console: Con
     from flows.doctor.checks import run_checks
     from flows.doctor.speech import speech_checks
 
-    speech = None if config is None else load_config(config, overrides).speech
+    speech = None if config is None else load_config(config, overrides, need_engine=False).speech
     checks = (*run_checks(), *(() if speech is None else speech_checks(speech)))
     for check in checks:
         console.print(
