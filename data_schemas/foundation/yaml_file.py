@@ -20,6 +20,9 @@ from data_schemas.foundation.base import RecordError
 #: where a value stands: keys of mappings and positions in lists, from the outside in
 KeyPath = tuple[str | int, ...]
 
+#: aliases of aliases of a few lines stand for more values than a machine holds ("billion laughs"); the largest shipped
+#: file has 3,000 (CHOICE)
+_MOST_VALUES = 1_000_000
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _FULL_WIDTH = {
     "：": ": ",
@@ -114,6 +117,10 @@ def parse_yaml(text: str, source: str) -> YamlDocument:
                     f"{source}:{line}: {shown_path(path)} stands there twice, first in line {first}; keep one of them"
                     for path, first, line in repeated
                 )
+            )
+        if root is not None and _values(root, {}) > _MOST_VALUES:
+            raise YamlError(
+                f"{source}: its aliases (*name) repeat more than {_MOST_VALUES} values; write fewer of them"
             )
         return YamlDocument(source, None if root is None else _constructed(loader, root), root)
     except yaml.YAMLError as error:
@@ -230,6 +237,16 @@ def _repeated(node: yaml.Node | None, path: KeyPath, seen: set[int]) -> Iterator
                 yield (*path, name), first[name], line
             first.setdefault(name, line)
             yield from _repeated(value, (*path, name), seen)
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many values a node stands for, with what its aliases repeat; ``known``: of the nodes met so far."""
+    if id(node) not in known:
+        known[id(node)] = 1  # for a node inside itself, which is refused later
+        below = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = (part for entry in below for part in (entry if isinstance(entry, tuple) else (entry,)))
+        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _sentence(error: yaml.YAMLError, text: str, source: str) -> str:

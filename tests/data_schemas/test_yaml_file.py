@@ -11,6 +11,8 @@ import yaml
 from data_schemas.foundation.yaml_file import YamlError, load_yaml, parse_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+#: the "billion laughs": a few lines that stand for 2 * 9 ** 19 values
+LAUGHS = "a0: &a0 [笑, 笑]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 20))
 ROOMS = ("data_schemas", "generators", "validators", "flows")
 SHIPPED = sorted(path for room in (*ROOMS, "configs") for path in (ROOT / room).rglob("*.yaml"))
 
@@ -77,7 +79,7 @@ def test_merging_may_override_and_is_no_repetition() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 5000, "a: &a [*a]", "!!int 词", "!!set {a}", "!!binary YQ==", "9" * 5000, "{[a]: b}: c", "\x07"],
+    ["[" * 5000, "a: &a [*a]", LAUGHS, "!!int 词", "!!set {a}", "!!binary YQ==", "9" * 5000, "{[a]: b}: c", "\x07"],
 )
 def test_what_cannot_be_read_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(YamlError, match=r"^文件\.yaml"):
