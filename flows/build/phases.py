@@ -18,11 +18,12 @@ from flows.build.runner import SHARDS_MORE_THAN_WORKERS, ShardRunner, ThreadRunn
 from flows.common.errors import ConfigError
 from flows.common.progress import Reporter
 from flows.config.build_config import BuildConfig, load_config
-from flows.prepare.disk import check_disk, check_place
+from flows.config.work_dir import check_place, work_lock
+from flows.prepare.disk import check_disk
 from flows.prepare.estimate import estimate
 from flows.prepare.resolve import Parts, Prepared, prepare, resolve
 from flows.release.publish import Staged, check_same_inputs, check_target, finish, stage
-from flows.release.stage import release_place, work_lock
+from flows.release.stage import release_place
 from flows.shards.steps import ALL_STAGES, Stage
 from flows.shards.workers import WorkerPool
 

@@ -131,7 +131,7 @@ def doctor_command(config: Path | None, overrides: tuple[str, ...], console: Con
     from flows.doctor.checks import run_checks
     from flows.doctor.speech import speech_checks
 
-    speech = None if config is None else load_config(config, overrides).speech
+    speech = None if config is None else load_config(config, overrides, need_engine=False).speech
     checks = (*run_checks(), *(() if speech is None else speech_checks(speech)))
     for check in checks:
         console.print(

@@ -15,9 +15,9 @@ from flows.cli.summary import print_findings
 from flows.common.errors import EXIT_FAILED, ConfigError
 from flows.common.progress import Reporter, progress_display
 from flows.config.build_config import BuildConfig, load_config
+from flows.config.work_dir import work_lock
 from flows.prepare.estimate import print_estimate
 from flows.prepare.resolve import resolve
-from flows.release.stage import work_lock
 from flows.scripts.batches import import_answers, write_batches
 from flows.scripts.factory import ScriptFactory
 from flows.scripts.report import print_diversity, print_script_report

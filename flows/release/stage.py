@@ -1,4 +1,4 @@
-"""The two places of a build, work and release: fit for it, and nobody else's while it runs."""
+"""The place of a release: fit for it, and nobody else's while it is made."""
 
 from __future__ import annotations
 
@@ -7,32 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from flows.common.errors import ResourceError, TargetError
-from flows.prepare.disk import check_place
+from flows.common.errors import TargetError
+from flows.config.work_dir import alone
 from validators.files.lock import LOCK_FILE
 
 #: stands in a staging folder as long as that is not whole, so that the next build knows it for one
 PARTIAL_MARK = ".humdial-partial"
-
-
-@contextmanager
-def work_lock(work_dir: Path) -> Iterator[None]:
-    """Alone in a work directory.
-
-    Raises:
-        TargetError: it cannot be made or written to.
-        ResourceError: another command is using it.
-    """
-    check_place("work", work_dir)
-    work_dir.mkdir(parents=True, exist_ok=True)
-    refusal = (
-        f"another build is using {work_dir}; wait for it, or give this one its own places with --set work=DIR "
-        "--set release=DIR"
-    )
-    with _alone(work_dir / "build.lock", refusal):
-        yield
 
 
 @contextmanager
@@ -50,7 +30,7 @@ def release_place(target: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(_alone(_beside(target, "lock"), refusal))
+            held.enter_context(alone(_beside(target, "lock"), refusal))
             _try_place(target)
         except OSError as error:
             raise TargetError(
@@ -110,13 +90,3 @@ def move_to(folder: Path, target: Path) -> None:
 
 def _beside(target: Path, kind: str) -> Path:
     return target.parent / f".{target.name}.{kind}"
-
-
-@contextmanager
-def _alone(lock_file: Path, refusal: str) -> Iterator[None]:
-    try:
-        held = FileLock(lock_file, timeout=0).acquire()
-    except Timeout:
-        raise ResourceError(refusal) from None
-    with held:
-        yield

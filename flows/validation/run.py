@@ -93,7 +93,7 @@ def judge_order(options: ValidateOptions) -> JudgeOrder:
     lock = _lock(options.root)
     settings = ValidationSettings()
     if options.config is not None:
-        settings = load_config(options.config).validation
+        settings = load_config(options.config, need_engine=False).validation
     elif lock is not None:
         settings = _settings_of(lock)
     try:

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.foundation.base import Record, write_jsonl
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.speakers import AgeBand, Gender, MixPart, Voice
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import Utterance
@@ -132,7 +132,7 @@ class CastPool(NamedTuple):
 
 def sentences() -> dict[Language, tuple[str, ...]]:
     """What every voice of a language says."""
-    raw = yaml.safe_load(files("flows.voices").joinpath(_SENTENCES).read_text(encoding="utf-8"))
+    raw = load_yaml(files("flows.voices").joinpath(_SENTENCES).read_text(encoding="utf-8"), _SENTENCES)
     return {Language(language): tuple(texts) for language, texts in raw.items()}
 
 

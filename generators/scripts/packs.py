@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from data_schemas.foundation.base import RecordError
+from data_schemas.foundation.problems import did_you_mean
 from data_schemas.script import Script
 from generators.scripts.script_file import read_script_files
 from generators.scripts.settings import ScriptSettings
@@ -39,7 +40,7 @@ def resolve_pack(name_or_path: str, base_dir: Path) -> tuple[Path, ...]:
     if not files:
         found = f"the directory {place} holds no {SCRIPT_SUFFIX} file" if place.is_dir() else f"{place} is no file"
         raise RecordError(
-            f"scripts.pack: unknown pack {name_or_path!r}: {found}; "
+            f"scripts.pack: unknown pack {name_or_path!r}: {found}{did_you_mean(name_or_path, shipped_packs()) or ';'} "
             f"name a shipped pack ({', '.join(shipped_packs())}) or a path to script files"
         )
     return files

@@ -19,6 +19,7 @@ from pydantic import Field
 from data_schemas.emotions import Emotion
 from data_schemas.finding import Finding
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.tasks import Language
 from validators.core.clip_measures import ClipMeasures
 from validators.core.codes import Judge
@@ -111,10 +112,8 @@ class _Verdict(NamedTuple):
 @cache
 def directions() -> Directions:
     """The shipped table."""
-    import yaml
-
     text = files("validators.emotion").joinpath("emotion_directions.yaml").read_text(encoding="utf-8")
-    return Directions.model_validate(yaml.safe_load(text))
+    return Directions.model_validate(load_yaml(text, "emotion_directions.yaml"))
 
 
 def judge_prosody(

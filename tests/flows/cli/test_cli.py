@@ -6,7 +6,8 @@ import pytest
 
 from flows.cli.app import known_sentence, option_of, run_guarded
 from flows.common.errors import EXIT_INTERRUPTED, EXIT_USAGE, ConfigError, ResourceError, TargetError
-from flows.release.stage import release_place, work_lock
+from flows.config.work_dir import work_lock
+from flows.release.stage import release_place
 from tests.support.builds import draft_config
 from tests.support.cli import invoke
 from validators.files.lock import LOCK_FILE

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.common.errors import ResourceError, TargetError
-from flows.release.stage import PARTIAL_MARK, fresh_staging, release_place, work_lock
+from flows.config.work_dir import work_lock
+from flows.release.stage import PARTIAL_MARK, fresh_staging, release_place
 from validators.files.lock import LOCK_FILE
 
 
