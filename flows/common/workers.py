@@ -7,9 +7,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from itertools import chain, islice
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from types import TracebackType
@@ -106,6 +108,14 @@ class WorkerPool(Executor):
                 self._executor = self._start()
                 return self._executor.submit(_run, fn, args, kwargs)
 
+    def map(
+        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    ) -> Iterator[T]:
+        """Results in the order of the arguments; ``chunksize`` neighbours are one job, in one process."""
+        calls = zip(*iterables, strict=False)
+        chunks = iter(lambda: tuple(islice(calls, chunksize)), ())
+        return chain.from_iterable(super().map(partial(_run_all, fn), chunks, timeout=timeout))
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs; what is running is finished, what is queued too unless it is cancelled."""
         executor = self._closed()
@@ -195,6 +205,10 @@ def _begin(parent: int, initializer: Callable[..., object] | None, initargs: tup
             initializer(*initargs)
     except Exception as error:  # a pool would be broken by it, and not say why
         own.failure = error
+
+
+def _run_all(job: Callable[..., T], calls: tuple[tuple[Any, ...], ...]) -> list[T]:
+    return [job(*arguments) for arguments in calls]
 
 
 def _run(job: Callable[..., T], arguments: tuple[Any, ...], named: dict[str, Any]) -> T:

@@ -81,7 +81,7 @@ def test_both_are_executors() -> None:
         for each in both:
             assert each.submit(int, "10", base=2).result(timeout=PATIENCE_S) == 2
             assert list(each.map(str.upper, ("zh", "en"), timeout=PATIENCE_S)) == ["ZH", "EN"]
-            assert list(each.map(pow, (2, 3), (3, 2))) == [8, 9]
+            assert list(each.map(pow, (2, 3, 4), (3, 2, 1), chunksize=2)) == [8, 9, 4]
             with pytest.raises(ValueError, match="invalid literal"):
                 each.submit(int, "二十").result(timeout=PATIENCE_S)
             each.shutdown(wait=True, cancel_futures=True)
