@@ -249,7 +249,8 @@ def validate(  # noqa: PLR0913, PLR0917 - one argument per option of the command
       humdial validate ~/HumDial --only transcript --baseline monday.findings
     """
     from flows.cli.commands import validate_command
-    from flows.validation.run import ValidateOptions, print_judges
+    from flows.cli.validation import print_judges
+    from flows.validation.run import ValidateOptions
 
     if list_judges:
         print_judges(_console())

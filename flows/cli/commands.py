@@ -60,9 +60,13 @@ def build_command(path: Path, overrides: tuple[str, ...], dry_run: bool, console
 
 def validate_command(options: ValidateOptions, console: Console) -> None:
     """``humdial validate``."""
+    from flows.cli.validation import print_outcome
     from flows.validation.run import validate
 
-    if not validate(options, console):
+    with progress_display(console) as reporter:
+        outcome = validate(options, reporter)
+    print_outcome(outcome, console)
+    if not outcome.ok:
         raise typer.Exit(EXIT_FAILED)
 
 
