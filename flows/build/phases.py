@@ -17,6 +17,7 @@ from flows.build.rounds import Rounds
 from flows.build.runner import SHARDS_MORE_THAN_WORKERS, ShardRunner, ThreadRunner
 from flows.common.errors import ConfigError
 from flows.common.progress import Reporter
+from flows.common.workers import WorkerPool
 from flows.config.build_config import BuildConfig, load_config
 from flows.config.work_dir import check_place, work_lock
 from flows.prepare.disk import check_disk
@@ -25,7 +26,6 @@ from flows.prepare.resolve import Parts, Prepared, prepare, resolve
 from flows.release.publish import Staged, check_same_inputs, check_target, finish, stage
 from flows.release.stage import release_place
 from flows.shards.steps import ALL_STAGES, Stage
-from flows.shards.workers import WorkerPool
 
 #: (shards in flight, retries of each) -> who runs them
 MakeRunner = Callable[[int, int], ShardRunner]

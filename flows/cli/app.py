@@ -249,7 +249,8 @@ def validate(  # noqa: PLR0913, PLR0917 - one argument per option of the command
       humdial validate ~/HumDial --only transcript --baseline monday.findings
     """
     from flows.cli.commands import validate_command
-    from flows.validation.run import ValidateOptions, print_judges
+    from flows.cli.validation import print_judges
+    from flows.validation.run import ValidateOptions
 
     if list_judges:
         print_judges(_console())
@@ -448,7 +449,7 @@ def known_sentence(error: BaseException, written_with: str | None = None) -> str
             + ", then run the same command again: what is finished is kept"
         )
     if isinstance(error, BrokenProcessPool):
-        from flows.shards.workers import WORKER_DIED
+        from flows.common.workers import WORKER_DIED
 
         return WORKER_DIED
     if type(error).__module__.split(".")[0] in _ROOMS:  # an error class of ours carries a whole sentence

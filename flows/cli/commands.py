@@ -77,9 +77,13 @@ def _with_prefect(config: BuildConfig, path: Path, overrides: tuple[str, ...], r
 
 def validate_command(options: ValidateOptions, console: Console) -> None:
     """``humdial validate``."""
+    from flows.cli.validation import print_outcome
     from flows.validation.run import validate
 
-    if not validate(options, console):
+    with progress_display(console) as reporter:
+        outcome = validate(options, reporter)
+    print_outcome(outcome, console)
+    if not outcome.ok:
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -5,32 +5,36 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _BLOCK = 1 << 20
 
 
-def write_text_atomic(path: Path, text: str) -> None:
-    """Write UTF-8 text through a temporary file in the same directory and a rename."""
-    write_chunks_atomic(path, (text,))
-
-
-def write_chunks_atomic(path: Path, chunks: Iterable[str]) -> None:
-    """The same, piece by piece."""
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` once all is written, however many write it at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     # ``open`` and not ``mkstemp``, whose files nobody else may read
-    handle = temporary.open("x", encoding="utf-8", newline="\n")
+    handle = temporary.open("xb")
     try:
         with handle:
-            handle.writelines(chunks)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write UTF-8 text through a temporary file in the same directory and a rename."""
+    with atomic_file(path) as file:
+        file.write(text.encode())
 
 
 def sha256_of(path: Path) -> str:

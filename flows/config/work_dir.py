@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from flows.common.errors import ResourceError, TargetError
+from flows.common.errors import TargetError
+from flows.common.staging import alone
 
 
 @contextmanager
@@ -27,21 +26,6 @@ def work_lock(work_dir: Path) -> Iterator[None]:
         "--set release=DIR"
     )
     with alone(work_dir / "build.lock", refusal):
-        yield
-
-
-@contextmanager
-def alone(lock_file: Path, refusal: str) -> Iterator[None]:
-    """Hold a lock file.
-
-    Raises:
-        ResourceError: another process holds it; ``refusal`` is what is said then.
-    """
-    try:
-        held = FileLock(lock_file, timeout=0).acquire()
-    except Timeout:
-        raise ResourceError(refusal) from None
-    with held:
         yield
 
 

@@ -15,6 +15,7 @@ from flows.common.atomic import write_text_atomic
 from flows.common.code_version import code_version
 from flows.common.errors import TargetError
 from flows.common.progress import Reporter
+from flows.common.staging import Place, staged
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from validators.files.lock import LOCK_FILE
 
@@ -52,37 +53,30 @@ def run_export(job: ExportJob, reporter: Reporter) -> ExportNote:
 
     Raises:
         TargetError: the root is no data set, its lock cannot be read, or the target is not free.
+        ResourceError: another process is writing the target.
         ExportError: no item fits the format, or one cannot be brought into it.
     """
     _check(job)
     lock = _lock(job.root)
     source = ReleaseSource(job.root, job.exporter.tracks, job.languages, job.splits)
-    total = sum(1 for _ in source.items())
-    if not total:
-        raise ExportError(
-            f"{job.root} holds no item for {job.exporter.name} (it takes {_listed(job.exporter.tracks)}; languages "
-            f"{_listed(job.languages)}; splits {_listed(job.splits)})"
-        )
-    reporter.expect(STAGE, total)
-    staging = job.target.parent / f".{job.target.name}.partial"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
+    with staged(Place(job.target, "export", "-o DIR", proof=NOTE_FILE)) as staging:
+        total = sum(1 for _ in source.items())
+        if not total:
+            raise ExportError(
+                f"{job.root} holds no item for {job.exporter.name} (it takes {_listed(job.exporter.tracks)}; languages "
+                f"{_listed(job.languages)}; splits {_listed(job.splits)})"
+            )
+        reporter.expect(STAGE, total)
         count = job.exporter.write(source, staging, lambda done: reporter.advance(STAGE, done))
         if not count.items:
             raise ExportError(f"no item of {job.root} fits {job.exporter.name}: {_reasons(count)}")
+        resources = job.root / RESOURCES_FILE
+        if resources.is_file():
+            shutil.copyfile(resources, staging / RESOURCES_FILE)
         note = _note(job, lock, count)
         write_text_atomic(
             staging / NOTE_FILE, json.dumps(note.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
         )
-        resources = job.root / RESOURCES_FILE
-        if resources.is_file():
-            shutil.copyfile(resources, staging / RESOURCES_FILE)
-        if job.target.exists():
-            job.target.rmdir()  # an empty directory
-        staging.rename(job.target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return note
 
 
@@ -92,8 +86,6 @@ def _check(job: ExportJob) -> None:
             f"{job.root} holds no data set in a layout we know ({', '.join(known.name for known in LAYOUTS)}); "
             "give the directory of a release"
         )
-    if job.target.exists() and (not job.target.is_dir() or any(job.target.iterdir())):
-        raise TargetError(f"{job.target} is not empty; name another directory with -o, or move it away")
     if job.target.resolve().is_relative_to(job.root.resolve()):
         raise TargetError(
             f"{job.target} lies inside the release, whose lock would no longer fit; name a place beside it"

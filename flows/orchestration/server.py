@@ -20,6 +20,7 @@ import psutil
 
 from flows.common.atomic import write_text_atomic
 from flows.common.errors import ResourceError
+from flows.common.threads import THREAD_ENVIRONMENT
 
 #: Environment a build sets before Prefect is imported, unless the user already did.
 #: Reasons (measured, DESIGN.md "Orchestration"): the ephemeral server needs up to 24 s on a clean
@@ -32,15 +33,6 @@ PREFECT_ENVIRONMENT: dict[str, str] = {
     "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_ENABLED": "false",
-}
-
-#: One thread per worker process: the same bytes under any load, and the fastest use of few cores.
-THREAD_ENVIRONMENT: dict[str, str] = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "NUMBA_NUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "1",
 }
 
 SERVERS_FILE = "prefect-servers.json"

@@ -14,11 +14,11 @@ from data_schemas.script import Script
 from data_schemas.speech_rate import spoken_seconds
 from data_schemas.tasks import Task, Track
 from flows.common.progress import SilentReporter
+from flows.common.workers import default_workers
 from flows.config.build_config import BuildConfig
 from flows.prepare.disk import disk_needs
 from flows.prepare.resolve import Parts, prepare
 from flows.scripts.estimate import ScriptEstimate, estimate_scripts
-from flows.shards.workers import default_workers
 from generators.scripts.packs import load_packs
 from generators.scripts.settings import ScriptSettings
 from generators.speech.engine import Control

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars
 
 from data_schemas.release import DatasetLock, LockedCount, tree_sha256
-from flows.common.atomic import write_chunks_atomic
+from flows.common.atomic import atomic_file
 from flows.config.build_config import BuildConfig
 from flows.prepare.identity import locked_engine, locked_models, voices_sha256
 from flows.prepare.resolve import Prepared
@@ -43,10 +43,11 @@ def lock_head(
 
 def write_lock(root: Path, head: DatasetLock, files: polars.DataFrame) -> None:
     """Write head and files as one `DatasetLock`, indented."""
-    write_chunks_atomic(root / LOCK_FILE, _lines(head, files))
+    with atomic_file(root / LOCK_FILE) as file:
+        file.writelines(piece.encode() for piece in _pieces(head, files))
 
 
-def _lines(head: DatasetLock, files: polars.DataFrame) -> Iterator[str]:
+def _pieces(head: DatasetLock, files: polars.DataFrame) -> Iterator[str]:
     text = json.dumps(head.model_dump(mode="json"), ensure_ascii=False, indent=1)
     before, _, after = text.rpartition(_NO_FILES)
     yield before + '"files": ['

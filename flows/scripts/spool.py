@@ -7,6 +7,7 @@ from typing import IO
 
 from data_schemas.foundation.base import Record
 from data_schemas.script import Script
+from flows.common.atomic import atomic_file
 
 ACCEPTED_FILE = "accepted.jsonl"
 QUARANTINE_FILE = "quarantine.jsonl"
@@ -50,12 +51,9 @@ class ScriptSpool:
     def freeze(self, target: Path) -> int:
         """Write all accepted scripts to ``target``, whole or not at all; returns how many."""
         self.flush()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.partial")
-        with partial.open("wb") as handle:
+        with atomic_file(target) as file:
             for script_id in self.accepted_ids:
-                handle.write(self._line(script_id))
-        partial.replace(target)
+                file.write(self._line(script_id))
         return len(self._places)
 
     def flush(self) -> None:

@@ -6,9 +6,6 @@ first use, once per process.
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from collections.abc import Sequence
 from enum import StrEnum
@@ -47,8 +44,6 @@ from validators.core.instruments import Instruments
 from validators.core.judges import Selection
 from validators.run.item import judge_item
 from validators.run.tables import encode_measures
-
-_PARENT_CHECK_SECONDS = 1.0
 
 #: in the work directory: speech by what was asked for, and measurements by the sound they were made of
 STORE = "store"
@@ -92,21 +87,6 @@ class Examined(Record):
     misspoken: dict[str, tuple[str, ...]]
     #: of work, by stage
     seconds: dict[str, float]
-
-
-def initialise_worker(parent: int) -> None:
-    """Run once in every worker process: end when the build's process is gone (``kill -9``).
-
-    Ctrl-C reaches the workers too: it is for the build, which ends them.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_CHECK_SECONDS)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 @cache

@@ -22,10 +22,11 @@ from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import Utterance
 from flows.common.atomic import write_text_atomic
 from flows.common.progress import Reporter, progress_display
+from flows.common.staging import Place, staged
+from flows.common.workers import WorkerPool
 from flows.config.build_config import BuildConfig, load_config
 from flows.shards.speech import SpeechWork
 from flows.shards.steps import MEASURED
-from flows.shards.workers import WorkerPool
 from flows.voices.page import PageVoice, voices_page
 from generators.plans.quotas import expand
 from generators.speech.engine import EngineError, EngineUnusable, SpeechEngine
@@ -194,7 +195,8 @@ def print_pool(pool: CastPool, console: Console) -> None:
 def audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: SpeechEngine | None = None) -> Path:
     """Hear every voice of the pool and write one page with all samples, and the numbers as JSON lines beside it.
 
-    What is spoken is kept in the store of the configuration's work directory: a second audition is quick.
+    Both appear at the end, in a new folder or in the place of an earlier audition's. What is spoken is kept in the
+    store of the configuration's work directory: a second audition is quick.
 
     Args:
         engine: where it is not the one that the configuration makes.
@@ -203,10 +205,17 @@ def audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: Spee
         The page.
 
     Raises:
+        TargetError, ResourceError: the folder holds something else, or another process is writing it.
         ConfigError, EngineError, EndpointError, QuotaImpossible: nothing can be spoken.
         ModelMissing, ModelCorrupt: models of the engine or of a measurement.
     """
     engine = engine or create_engine(config.speech.engine, config.speech)
+    with staged(Place(folder, "audition", "--audition FOLDER", proof=PAGE, renewed=(ROWS, PAGE))) as staging:
+        _write_audition(config, staging, reporter, engine)
+    return folder / PAGE
+
+
+def _write_audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: SpeechEngine) -> None:
     pool = cast_pool(config, engine)
     for note in pool.notes:
         reporter.note(note)
@@ -223,7 +232,6 @@ def audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: Spee
     page = voices_page(config.name, [_page_voice(row) for row in rows], samples, pool.notes, limit)
     write_jsonl(folder / ROWS, rows)
     write_text_atomic(folder / PAGE, page)
-    return folder / PAGE
 
 
 def _key(voice: CastVoice) -> VoiceKey:

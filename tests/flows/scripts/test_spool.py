@@ -77,7 +77,7 @@ def test_a_frozen_file_is_replaced_whole_or_not_at_all(
     monkeypatch.setattr(ScriptSpool, "_line", _full_disk)
     with pytest.raises(OSError, match="No space"):
         spool.freeze(target)
-    assert target.read_bytes() == before
+    assert target.read_bytes() == before and [path.name for path in target.parent.iterdir()] == ["冻结.jsonl"]
     monkeypatch.undo()
     assert spool.freeze(target) == 2
     assert [path.name for path in target.parent.iterdir()] == ["冻结.jsonl"]

@@ -18,15 +18,20 @@ from rich.console import Console
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.speakers import MixPart
 from data_schemas.tasks import Language, Role, Split
+from flows.common.errors import ResourceError, TargetError
 from flows.common.progress import SilentReporter
 from flows.config.build_config import load_config
 from flows.shards import steps
+from flows.voices import audition as audition_module
 from flows.voices.audition import (
+    PAGE,
+    ROWS,
     CastPool,
     Heard,
     Hearing,
     _rows,
     _speak_all,
+    audition,
     cast_pool,
     print_pool,
     sentences,
@@ -254,3 +259,28 @@ def test_an_engine_that_cannot_be_loaded_ends_the_audition(tmp_path: Path, monke
     engine = EspeakEngine()
     with pytest.raises(EngineUnusable, match="模型无法加载"):
         _speak_all(config, engine, engine.voices()[:2], sentences(), workers, SilentReporter())
+
+
+def test_an_audition_is_whole_and_alone_and_renews_only_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, folder = load_config(draft_config(tmp_path)), tmp_path / "试听"
+    seen: list[list[str]] = []
+
+    def silent(*_: object) -> Hearing:
+        seen.append([path.name for path in folder.iterdir()] if folder.exists() else [])
+        with pytest.raises(ResourceError, match=r"another process is writing .*--audition FOLDER"):
+            audition(config, folder, SilentReporter())
+        return Hearing({}, {}, {})
+
+    monkeypatch.setattr(audition_module, "hear_voices", silent)
+    audition(config, folder, SilentReporter())
+    assert {path.name for path in folder.iterdir()} == {PAGE, ROWS}
+    (folder / PAGE).write_text("旧", encoding="utf-8")
+    (folder / "笔记.txt").touch()
+    audition(config, folder, SilentReporter())
+    assert "旧" not in (folder / PAGE).read_text(encoding="utf-8")
+    assert {path.name for path in folder.iterdir()} == {PAGE, ROWS, "笔记.txt"} and seen[0] == []
+    (folder / ROWS).unlink()  # a page that is somebody else's
+    with pytest.raises(TargetError, match=r"is not empty; name another place with --audition FOLDER"):
+        audition(config, folder, SilentReporter())
