@@ -54,8 +54,8 @@ class FactoryParts:
 class ScriptFactory:
     """Makes scripts for places until they are full. One object per run; `fill` can be called again for more.
 
-    Between two calls no file is open and no clock runs. What is held then is what further scripts are compared with
-    (some kilobytes a script): writing 20,000 orders again from kept answers, to know it anew, takes over a minute.
+    Between two calls no file is open and no clock runs. What is held then is what further scripts are compared with,
+    1.4 kB a script: to know it anew, 20,000 orders would have to be replayed from kept answers (75 CPU seconds).
     """
 
     def __init__(
@@ -186,7 +186,7 @@ class ScriptFactory:
         """The bar is for what the plan wants; what a top-up wants later is told, so that the bar never grows."""
         if self._is_first_fill:
             self._reporter.expect(STAGE, count)
-        else:
+        elif count:
             self._reporter.note(f"scripts, for items to be replaced: {count} more to write")
 
     async def _all_rounds(self, ask: Ask) -> None:

@@ -56,7 +56,7 @@ class FillNotes:
         self._reporter.note(f"scripts: {self._accepted()}, {how}")
 
     def tell_end(self, counts: AskCounts) -> None:
-        """The line at the end."""
+        """The line at the end; none where no answer was needed, or none came."""
         if counts.sent:
             seconds = self._clock() - (self._first_sent or 0.0)
             pace = f", {counts.sent / seconds:.1f} a second" if seconds > 0 else ""
@@ -67,7 +67,7 @@ class FillNotes:
         elif counts.replayed:
             how = f"all from answers kept by earlier runs ({self._store}); nothing was asked"
         else:
-            how = "no answer came"
+            return
         self._reporter.note(f"scripts: {self._accepted()}, {how}")
 
     def _accepted(self) -> str:

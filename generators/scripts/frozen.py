@@ -32,7 +32,7 @@ class ScriptLine(NamedTuple):
 class FrozenScripts(Mapping[str, Script]):
     """Scripts by id, in the order of their files; a script is read from its file each time it is asked for.
 
-    Memory is some 400 bytes per script whatever its length. No file is held open, so it can be read from several
+    Memory is some 600 bytes per script whatever its length. No file is held open, so it can be read from several
     threads and pickled.
     """
 
