@@ -20,17 +20,10 @@ from flows.prepare.estimate import print_estimate
 from flows.prepare.resolve import resolve
 from flows.scripts.batches import import_answers, write_batches
 from flows.scripts.factory import ScriptFactory
-from flows.scripts.report import print_diversity, print_script_report
+from flows.scripts.phase import FROZEN_FILE, SCRIPTS_FOLDER, ScriptPhase, open_factory, short_of_scripts
+from flows.scripts.report import REPORT_FILE, print_diversity, print_script_report
 from flows.scripts.settings import llm_settings
-from flows.scripts.source import (
-    FROZEN_FILE,
-    SCRIPTS_FOLDER,
-    draw_outlines,
-    keep_report,
-    open_factory,
-    short_of_scripts,
-    wanted_scripts,
-)
+from flows.scripts.wanted import draw_outlines, wanted_scripts
 from generators.plans.describe import describe
 from generators.remote.structured import Mode
 
@@ -57,14 +50,14 @@ def scripts_command(
     if target.is_dir():
         raise ConfigError(f"{target} is a directory; name a file with -o, e.g. -o {target / FROZEN_FILE}")
     with work_lock(config.work_dir), progress_display(console) as reporter:
-        factory = open_factory(config, parts.speakers, path.parent, reporter, retry_failed)
-        with closing(factory):
-            report = factory.fill(wanted_scripts(parts.quota, settings.spares))
-            count = factory.freeze(target)
-            where = keep_report(config, report)
+        phase = ScriptPhase(config, path.parent, parts.speakers, reporter, target, retry_failed)
+        written = phase.write(wanted_scripts(parts.quota, settings.spares))
+    report = written.report
     print_script_report(report, console)
     print_diversity(report.diversity, console)
-    console.print(f"{count} scripts: {target}\nreport: {where}", markup=False, soft_wrap=True)
+    console.print(
+        f"{len(written.scripts)} scripts: {target}\nreport: {phase.folder / REPORT_FILE}", markup=False, soft_wrap=True
+    )
     if not report.is_full:
         console.print(f"humdial: {short_of_scripts(config, report)}", markup=False, soft_wrap=True)
         raise typer.Exit(EXIT_FAILED)
