@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit, urlunsplit
 
+from pydantic import ValidationError
+
+from data_schemas.foundation.base import describe_validation_error
 from flows.common.errors import ResourceError
 
 _ANSWER_WITHIN_S = 15.0
@@ -17,11 +19,17 @@ def check_address() -> bool:
 
     Raises:
         ResourceError: it is away, too slow, wants a login, or is no Prefect API that this version can talk to. The
-            text names the address, where it comes from, and the way out.
+            text names the address, where it comes from, and the way out. Or Prefect refuses one of its settings.
     """
-    from prefect.settings import get_current_settings
+    try:
+        from prefect.settings import get_current_settings
 
-    url = get_current_settings().api.url
+        url = get_current_settings().api.url
+    except ValidationError as error:  # Prefect reads its settings when it is imported
+        raise ResourceError(
+            f"Prefect refuses a setting: {describe_validation_error(error)}. Correct it where it is set: a "
+            "variable PREFECT_..., ~/.prefect/profiles.toml, or prefect.toml, pyproject.toml or .env in this folder"
+        ) from error
     if not url:
         return False
     problem = _problem()
@@ -111,5 +119,7 @@ def _taken_away(source: str) -> str:
 
 
 def _without_login(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """An address may be broken in any way, so it is not parsed."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, path = (rest if mark else scheme).partition("/")
+    return (scheme + mark if mark else "") + host.rpartition("@")[2] + slash + path

@@ -9,8 +9,8 @@ from pathlib import Path
 #: - Start: a server needs up to 24 s on a slow machine (measured, DESIGN.md "Orchestration"); Prefect gives it 20 s.
 #: - No telemetry.
 #: - Logs go to Prefect's pages, see ``logging.yaml``; outside a run there is no page, and nothing to warn of.
-#: - A server that is away is asked again for 2 + 4 + 8 + 16 s, which covers a new start; Prefect's default is 62 s, and
-#:   60 s for each answer of a server that hangs.
+#: - A server that is away is asked again after 2 and 4 s and not for 62 s (``run_flow`` waits for one that starts
+#:   again), and one that hangs gets 20 s for an answer instead of 60.
 PREFECT_ENVIRONMENT: dict[str, str] = {
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -19,7 +19,7 @@ PREFECT_ENVIRONMENT: dict[str, str] = {
     "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).with_name("logging.yaml")),
     "PREFECT_LOGGING_TO_API_ENABLED": "true",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    "PREFECT_CLIENT_MAX_RETRIES": "4",
+    "PREFECT_CLIENT_MAX_RETRIES": "2",
     "PREFECT_API_REQUEST_TIMEOUT": "20",
 }
 

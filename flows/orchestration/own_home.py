@@ -33,8 +33,10 @@ def prepare_home(home: Path) -> bool:
     _drop_log(database)
     template = template_path()
     if template.is_file():
-        with suppress(sqlite3.Error):  # a damaged copy: Prefect makes the database itself
+        try:
             _copy(template, database)
+        except sqlite3.Error:  # damaged: Prefect makes the database itself, and the next copy is of that
+            template.unlink(missing_ok=True)
     return False
 
 
@@ -77,6 +79,8 @@ def _copy(source: Path, target: Path) -> None:
             old.backup(new)
             if new.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError(f"{source} is damaged")
+            if new.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+                raise sqlite3.DatabaseError(f"{source} is empty")
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from flows.common.errors import ResourceError
@@ -15,7 +18,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: For a server that is being started again, before a flow is let begin without it.
+#: Set in it: the server of this context will not come back. Its owner (``PrefectServer.ready``) says so.
+server_gone: ContextVar[threading.Event | None] = ContextVar("server_gone", default=None)
+
+#: For a server that is being started again, before a flow begins or ends without it.
 _PATIENCE_S = 60.0
 _ASK_AGAIN_S = 0.5
 
@@ -23,7 +29,8 @@ _ASK_AGAIN_S = 0.5
 class _Outcome:
     """What became of the last call of a function."""
 
-    def __init__(self) -> None:
+    def __init__(self, closing: ExitStack) -> None:
+        self._closing = closing
         self.begun = False
         self.result: Any = None
         self.error: BaseException | None = None
@@ -40,9 +47,17 @@ class _Outcome:
                 raise
             finally:
                 self.ended = True
+                if not isinstance(self.error, KeyboardInterrupt) and not _comes_back():
+                    self._ask_nothing_twice()
             return cast("R", self.result)
 
         return call
+
+    def _ask_nothing_twice(self) -> None:
+        """Prefect's engine asks a server that is away for the last state, and then for the state of that failure."""
+        from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+        self._closing.enter_context(temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}))
 
     def settle(self) -> Any:
         if self.error is not None:
@@ -63,19 +78,20 @@ def run_flow(flow: Flow[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """
     from prefect.exceptions import PrefectSignal
 
-    outcome = _Outcome()
-    recorded = flow.with_options()
-    recorded.fn = outcome.of(flow.fn)
-    while True:
-        try:
-            return recorded(*args, **kwargs)
-        except (Exception, PrefectSignal) as error:
-            if outcome.ended:
-                return cast("R", outcome.settle())
-            if outcome.begun or not _is_away(error):
-                raise
-            if not _comes_back():
-                return _without_server(flow, error, *args, **kwargs)
+    with ExitStack() as closing:
+        outcome = _Outcome(closing)
+        recorded = flow.with_options()
+        recorded.fn = outcome.of(flow.fn)
+        while True:
+            try:
+                return recorded(*args, **kwargs)
+            except (Exception, PrefectSignal) as error:
+                if outcome.ended:
+                    return cast("R", outcome.settle())
+                if outcome.begun or not _is_away(error):
+                    raise
+                if not _comes_back():
+                    return _without_server(flow, error, *args, **kwargs)
 
 
 def _is_away(error: BaseException) -> bool:
@@ -90,14 +106,19 @@ def _is_away(error: BaseException) -> bool:
 
 
 def _comes_back() -> bool:
+    """Whether the server answers, now or within a minute."""
     from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
+    gone = server_gone.get()
     deadline = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < deadline:
-        if get_client(sync_client=True).api_healthcheck() is None:
-            return True
-        time.sleep(_ASK_AGAIN_S)
-    return False
+    with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+        client = get_client(sync_client=True)
+        while client.api_healthcheck() is not None:
+            if time.monotonic() > deadline or (gone is not None and gone.is_set()):
+                return False
+            time.sleep(_ASK_AGAIN_S)
+    return True
 
 
 def _without_server(flow: Flow[P, R], error: BaseException, *args: P.args, **kwargs: P.kwargs) -> R:

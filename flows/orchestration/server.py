@@ -11,6 +11,7 @@ from typing import Self
 
 from flows.orchestration.address import check_address
 from flows.orchestration.own_server import OwnServer
+from flows.orchestration.runners import server_gone
 from flows.orchestration.stale import end_stale_servers
 
 SERVERS_FILE = "prefect-servers.json"
@@ -79,10 +80,12 @@ class PrefectServer:
             if self._own.had_runs:
                 close_unfinished_runs()
             box = Outbox(self._own.gone, self._note)
+            token = server_gone.set(self._own.gone)
             try:
                 with box:
                     yield
             finally:
+                server_gone.reset(token)
                 box.wait_until_recorded()
 
     def __exit__(

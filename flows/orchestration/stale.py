@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from data_schemas.foundation.base import Record
 from flows.common.atomic import write_text_atomic
@@ -22,7 +22,7 @@ _END_WITHIN_S = 10.0
 class ServerProcess(Record):
     """One server process: ``created`` (seconds since 1970) tells it from a later process with the same id."""
 
-    pid: int
+    pid: int = Field(gt=0, lt=1 << 31)
     created: float
 
 
