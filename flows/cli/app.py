@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 
 from flows.common.code_version import VERSION
 from flows.common.errors import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, HumdialError
-from flows.orchestration.server import prepare_environment
+from flows.orchestration.environment import prepare_environment
 
 app = typer.Typer(
     name="humdial",

@@ -68,11 +68,12 @@ def _with_prefect(config: BuildConfig, path: Path, overrides: tuple[str, ...], r
     checked_parts(config, path.parent)  # what can be refused is refused before anything is started
     config.work_dir.mkdir(parents=True, exist_ok=True)
     reporter.note("starting Prefect (5 to 20 seconds) ...")
-    with PrefectServer(config.work_dir) as server:
+    with PrefectServer(config.work_dir, reporter.note) as server:
         from flows.orchestration.flows import build_flow
+        from flows.orchestration.runners import run_flow
 
         with server.ready():
-            return build_flow(str(path), list(overrides))
+            return run_flow(build_flow, str(path), list(overrides))
 
 
 def validate_command(options: ValidateOptions, console: Console) -> None:
