@@ -69,10 +69,25 @@ class SpeakerLimits(Record):
     min_fingerprint_share: float = Field(
         default=0.6, gt=0.0, le=1.0, description="CHOICE: more than half of the shorter clip must be in the other"
     )
+    max_spectral_difference_db: float = Field(
+        default=3.0,
+        gt=0.0,
+        le=20.0,
+        description="of two clips that the fingerprints take for one, where they differ most; calibrated, see below",
+    )
+    max_alike_difference_db: float = Field(
+        default=1.5, gt=0.0, le=20.0, description="the same where the texts are alike; calibrated, see below"
+    )
+    min_alike_texts: float = Field(
+        default=0.5, gt=0.0, le=1.0, description="CHOICE: share of letters in common from which on texts are alike"
+    )
 
 
 _VOICE = "min_voice_s min_voice_similarity"
-_FINGERPRINT = "min_fingerprint_s max_fingerprint_error min_fingerprint_share"
+_FINGERPRINT = (
+    "min_fingerprint_s max_fingerprint_error min_fingerprint_share max_spectral_difference_db "
+    "max_alike_difference_db min_alike_texts"
+)
 _GE2E = "Wan et al. 2018 (GE2E); calibration below"
 _HAITSMA = "Haitsma & Kalker 2002; calibration below"
 

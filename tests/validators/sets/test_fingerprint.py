@@ -124,7 +124,7 @@ def test_a_copy_under_another_id_is_found_whatever_was_done_to_it(kind: str) -> 
     (finding,) = judge_duplicate_audio(clips, LIMITS)
     assert (finding.code, finding.item) == ("SET.DUPLICATE_AUDIO", "z9")
     assert "a1" in finding.message
-    assert finding.value is not None and finding.value <= LIMITS.max_fingerprint_error
+    assert finding.value is not None and finding.value <= LIMITS.max_alike_difference_db
 
 
 def test_other_sounds_are_not_blamed() -> None:
