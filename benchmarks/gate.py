@@ -3,8 +3,8 @@
     python -m benchmarks.gate --clips 13000
 
 espeak speaks ``--clips`` different sentences of a few frames (`gate_sentences`); a share of them comes from one voice
-of each language, so that thousands of clips share voice and most words: the worst case. Copies of some clips are planted
-under other words. Each size is then judged in a process of its own that reads the measures from a file.
+of each language, so that thousands of clips share voice and most words: the worst case. Copies of some clips are
+planted under other words. Each size is then judged in a process of its own that reads the measures from a file.
 """
 
 from __future__ import annotations
