@@ -150,7 +150,7 @@ def judge_catalog(catalog: CatalogSource, expectations: CatalogExpectations) -> 
     context = _context()
     tables: dict[str, list[dict[str, Any]]] = {}
     findings: list[Finding] = []
-    derived = _tables(rows, expectations)
+    derived = derived_tables(rows, expectations)
     for name, table in derived.items():
         results = tuple(_validate(context, name, table, _suite(name, expectations)))
         tables[name] = [plain for plain, _ in results]
@@ -187,7 +187,7 @@ def write_data_docs(catalog: CatalogSource, expectations: CatalogExpectations, t
         context.delete_data_docs_site(name)
     context.add_data_docs_site(site_name=_SITE, site_config=site)
     definitions, parameters = [], {}
-    for name, table in _tables(rows, expectations).items():
+    for name, table in derived_tables(rows, expectations).items():
         suite = great_expectations.ExpectationSuite(name=name, expectations=list(_suite(name, expectations)))
         asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
         batch = asset.add_batch_definition_whole_dataframe(name)
@@ -248,8 +248,9 @@ def _wrong_columns(rows: polars.LazyFrame) -> list[object]:
     return [*differing] if differing or list(found) == list(CATALOG_SCHEMA) else [*found]
 
 
-def _tables(rows: polars.LazyFrame, expectations: CatalogExpectations) -> dict[str, polars.DataFrame]:
-    """What is derived from the catalog; only tables with rows, but for all rows and the quota cells."""
+def derived_tables(catalog: CatalogSource, expectations: CatalogExpectations) -> dict[str, polars.DataFrame]:
+    """What the suites run on, by name; only tables with rows, but for all rows and the quota cells."""
+    rows = _lazy(catalog)
     utterances = _part_of(rows, UTTERANCES)
     parts = {name: _facts(_part_of(rows, name), _rules(name, expectations)) for name in (ROWS, UTTERANCES, TURNS)}
     lazily = [

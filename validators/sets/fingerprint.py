@@ -204,8 +204,8 @@ class _Pool:
             if first.is_excluded:  # both are; that set is not judged
                 continue
             difference = worst_difference_db(self._spectra(first), self._spectra(second), match.offset)
-            if difference > _limit(first, second, thresholds):
-                continue
+            if difference > thresholds.max_spectral_difference_db or difference > _limit(first, second, thresholds):
+                continue  # the texts of few pairs are compared
             blamed, code = match.second, _code(first, second)
             if second.is_excluded:
                 blamed, code = match.first, "SET.EXCLUDED_AUDIO"

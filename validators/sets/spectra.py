@@ -31,7 +31,7 @@ _WORST = 5  # frames: 0.12 s
 _EDGE = 2  # frames at both ends of a clip that a cut through it changes
 _QUARTERS = 4  # shifts within a hop that are tried, by interpolation
 _HOPS_OFF = 1  # and so many whole hops to either side: the fingerprint's offset is that coarse
-_HOPELESS_DB = 7.0  # at the nearest whole hop: no shift within it brings such a pair below 3 dB
+_HOPELESS_DB = 9.0  # at the fingerprint's own offset: copies have less than 6 there, whatever their shift
 _BLOCK = 64
 _PER_NUMBER = 4
 _BITS = 6
@@ -91,10 +91,10 @@ def worst_difference_db(first: Spectra, second: Spectra, offset: int) -> float:
     nothing, nor do bands in which one clip is silent throughout (a telephone's).
     """
     one, other = (levels.astype(np.float32) * np.float32(_STEP_DB) for levels in (first, second))
-    whole = {hops: _worst(one, other, offset + hops) for hops in range(-_HOPS_OFF, _HOPS_OFF + 1)}
-    best = min(whole.values())
+    best = _worst(one, other, offset)
     if best > _HOPELESS_DB:
         return best
+    best = min(best, *(_worst(one, other, offset + hops) for hops in range(-_HOPS_OFF, _HOPS_OFF + 1) if hops))
     for quarter in range(1, _QUARTERS):
         share = np.float32(quarter / _QUARTERS)
         between = other[:-1] * (1 - share) + other[1:] * share

@@ -140,7 +140,7 @@ CODES: tuple[tuple[str, str, str, str, str], ...] = (
 )
 
 #: pairs of thresholds that are the two ends of one band
-BANDS: tuple[tuple[str, str], ...] = ()
+BANDS: tuple[tuple[str, str], ...] = (("max_alike_difference_db", "max_spectral_difference_db"),)
 
 #: engine -> thresholds that differ from the default for its speech
 ENGINES: EngineDefaults = {
