@@ -70,16 +70,19 @@ class SpeakerLimits(Record):
         default=0.6, gt=0.0, le=1.0, description="CHOICE: more than half of the shorter clip must be in the other"
     )
     max_spectral_difference_db: float = Field(
-        default=3.0,
+        default=2.0,
         gt=0.0,
         le=20.0,
         description="of two clips that the fingerprints take for one, where they differ most; calibrated, see below",
     )
     max_alike_difference_db: float = Field(
-        default=1.5, gt=0.0, le=20.0, description="the same where the texts are alike; calibrated, see below"
+        default=0.75, gt=0.0, le=20.0, description="the same where the texts are alike; calibrated, see below"
     )
     min_alike_texts: float = Field(
-        default=0.5, gt=0.0, le=1.0, description="CHOICE: share of letters in common from which on texts are alike"
+        default=0.8,
+        gt=0.0,
+        le=1.0,
+        description="share of letters in common, in order, from which on texts are alike; calibrated, see below",
     )
 
 

@@ -259,7 +259,7 @@ def _shared(speakers: Sequence[_Speaker], thresholds: Thresholds) -> Iterator[Fi
             nearest = int(np.argmax(row))
             if row[nearest] > thresholds.max_shared_similarity:
                 clip = speaker.samples[0].clips[0]  # an example: the cast is at fault, another item would not mend it
-                yield Judge(VALIDATOR, f"{clip.language}/{speaker.name}", clip.file).say(
+                yield Judge(VALIDATOR, speaker.name, clip.file).say(
                     "SPEAKER.SHARED",
                     f"speaker {speaker.name} of dev has the voice of speaker {train[nearest].name} of train "
                     f"({clip.language})",

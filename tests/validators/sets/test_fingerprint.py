@@ -129,7 +129,7 @@ def test_a_copy_under_another_id_is_found_whatever_was_done_to_it(kind: str) -> 
     (finding,) = judge_duplicate_audio(clips, LIMITS)
     assert (finding.code, finding.item) == ("SET.DUPLICATE_AUDIO", "z9")
     assert "a1" in finding.message
-    assert finding.value is not None and finding.value <= LIMITS.max_alike_difference_db
+    assert finding.value is not None and finding.value <= LIMITS.max_spectral_difference_db
 
 
 def test_other_sounds_are_not_blamed() -> None:
@@ -202,7 +202,7 @@ def test_sentences_of_one_frame_in_one_voice_are_not_one_recording(texts: tuple[
 def test_alike_texts_explain_all_but_a_near_identical_sound() -> None:
     sound = babble(13)
     noise = np.random.default_rng(3).standard_normal(len(sound)).astype(np.float32)
-    noisier = sound + noise * np.float32(np.std(sound) * 0.1)  # 20 dB under
+    noisier = sound + noise * np.float32(np.std(sound) * 0.085)  # 21 dB under
     first, second = spectra(sound, RATE), spectra(noisier, RATE)
     assert LIMITS.max_alike_difference_db < worst_difference_db(first, second, 0) < LIMITS.max_spectral_difference_db
     for copy, alike in ((sound, True), (noisier, False)):
@@ -242,19 +242,19 @@ def synthetic(name: str, codes_of_clip: np.ndarray, levels: np.ndarray, text: st
 
 @pytest.mark.statistics
 def test_thousands_of_sentences_of_a_few_frames_and_the_copies_among_them() -> None:
-    """Every frame has 300 sentences that differ in 15 of 120 frames of sound; of each frame five are copied."""
+    """Every frame has 200 sentences that differ in 15 of 120 frames of sound; of each frame four are copied."""
     draw = np.random.default_rng(7)
     clips = []
-    for frame in range(7):
+    for frame in range(8):
         shared, tones = draw.integers(1, 2**32, 120, dtype=np.uint32), draw.integers(20, 64, (120, 20), dtype=np.uint8)
-        for number in range(300):
+        for number in range(200):
             said, levels = shared.copy(), tones.copy()
             at = int(draw.integers(40, 60))
             said[at : at + 15] = draw.integers(1, 2**32, 15, dtype=np.uint32)
             levels[at : at + 15] = draw.integers(20, 64, (15, 20), dtype=np.uint8)
             name = f"{frame}_{number:03d}"
             clips.append(synthetic(name, said, levels, f"{ZH}{name}"))
-            if number % 100 == 50:
+            if number % 50 == 25:
                 softer = (levels - 8).astype(np.uint8)
                 clips.append(synthetic(f"复{name}", said, softer, f"{ZH}复{name}"))
     found = judge_duplicate_audio(clips, LIMITS)
