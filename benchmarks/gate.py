@@ -13,7 +13,6 @@ import argparse
 import io
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from collections import Counter
@@ -36,10 +35,11 @@ from validators.core.clip_measures import ClipMeasures, measures_of
 from validators.core.clips import Clip
 from validators.core.thresholds import Thresholds
 from validators.run.tables import read_measures, write_measures
-from validators.sets.fingerprint import FingerprintProbe, judge_duplicate_audio
+from validators.sets.fingerprint import FingerprintProbe, judge_duplicate_audio, likeness
 
 PLANTED = "z"  # items of this initial are copies
 SIZES = (1_000, 10_000)
+_LOOKED_AT = 400
 _LOUDNESS_LUFS, _EDGE_SILENCE_MS, _INNER_SILENCE_MS = -23.0, 100, 400
 
 
@@ -145,26 +145,35 @@ def _voices(engine_name: str, language: Language) -> list[str]:
 
 
 def _planted(speaker: _Speaker, said: list[Sentence], copies: int, seed: int) -> Iterator[ClipMeasures]:
-    """Of every kind ``copies``: the sound of one clip under the words of another one of its language."""
+    """Of every kind ``copies``: the sound of one clip under the words of another one of its language.
+
+    Every other one gets the most alike of `_LOOKED_AT` texts.
+    """
     draw = np.random.default_rng(seed + 1)
     for kind_number, (_, change) in enumerate(COPIES.items()):
         for number in range(copies):
-            source, other = (said[int(draw.integers(len(said)))] for _ in range(2))
-            while other.language is not source.language or other.text == source.text:
-                other = said[int(draw.integers(len(said)))]
+            source, *others = (said[int(place)] for place in draw.integers(len(said), size=_LOOKED_AT))
+            fitting = [one for one in others if one.language is source.language and one.text != source.text]
+            other = max(fitting, key=lambda one: likeness(one.text, source.text)) if _is_alike(number) else fitting[0]
             item = f"{PLANTED}{kind_number:02d}_{number:04d}"
             yield speaker.measure(item, change(speaker.say(source)), source._replace(text=other.text))
 
 
-def judge(path: Path, count: int) -> tuple[Counter[str], Counter[str], list[str], float, float]:
-    """Findings about clips by code, about copies by kind, messages of the first, seconds, and MiB it took."""
+def _is_alike(number: int) -> bool:
+    return number % 2 == 1
+
+
+def judge(path: Path, count: int) -> tuple[Counter[str], Counter[tuple[str, bool]], list[str], float, float]:
+    """Findings about clips by code, about copies by kind and whether their words are alike; messages; seconds; MiB."""
     before = _peak_mib()
     clips = _first(path, count)
     started = time.process_time()
     findings = judge_duplicate_audio(clips, Thresholds())
     spent = time.process_time() - started
     kinds = list(COPIES)
-    copies = Counter(kinds[int(one.item[1:3])] for one in findings if one.item.startswith(PLANTED))
+    copies = Counter(
+        (kinds[int(one.item[1:3])], _is_alike(int(one.item[-1]))) for one in findings if one.item.startswith(PLANTED)
+    )
     others = [one for one in findings if not one.item.startswith(PLANTED)]
     grown = _peak_mib() - before
     shown = [f"{one.code} {one.item}: {one.message}" for one in others]
@@ -172,7 +181,9 @@ def judge(path: Path, count: int) -> tuple[Counter[str], Counter[str], list[str]
 
 
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Of this process since it began; ``ru_maxrss`` would be the parent's where that had more."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def _first(path: Path, count: int) -> Iterator[ClipMeasures]:
@@ -209,7 +220,11 @@ def main() -> None:
                 print("   ", line)
             if not size:
                 for kind in COPIES:
-                    print(f"    {kind}: {copies[kind]} of {options.copies} found")
+                    alike = options.copies // 2
+                    print(
+                        f"    {kind}: {copies[kind, False]} of {options.copies - alike} found under other words, "
+                        f"{copies[kind, True]} of {alike} under alike ones"
+                    )
 
 
 if __name__ == "__main__":

@@ -224,12 +224,12 @@ class _Pool:
 
 def _limit(first: _Label, second: _Label, thresholds: Thresholds) -> float:
     """Alike texts explain alike sounds: then only what is near identical is one recording."""
-    if _likeness(first.text, second.text) >= thresholds.min_alike_texts:
+    if likeness(first.text, second.text) >= thresholds.min_alike_texts:
         return thresholds.max_alike_difference_db
     return thresholds.max_spectral_difference_db
 
 
-def _likeness(first: str, second: str) -> float:
+def likeness(first: str, second: str) -> float:
     """Share of letters in common, in order (Ratcliff & Metzener 1988, as in ``difflib``)."""
     one, other = sorted((_bare(first), _bare(second)))
     return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()
