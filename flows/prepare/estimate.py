@@ -18,7 +18,7 @@ from flows.common.workers import default_workers
 from flows.config.build_config import BuildConfig
 from flows.prepare.disk import disk_needs
 from flows.prepare.resolve import Parts, prepare
-from flows.scripts.estimate import ScriptEstimate, estimate_scripts
+from flows.prepare.script_estimate import ScriptEstimate, estimate_scripts
 from generators.scripts.packs import load_packs
 from generators.scripts.settings import ScriptSettings
 from generators.speech.engine import Control
