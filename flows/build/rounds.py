@@ -20,6 +20,7 @@ from flows.config.build_config import BuildConfig
 from flows.prepare.plan_book import PLAN_BOOK, PlanBook
 from flows.prepare.resolve import Prepared
 from flows.prepare.text_gate import TextGate
+from flows.prepare.top_up import plan_top_up
 from flows.release.books import Books, CellCount, short_cells
 from flows.release.quarantine import QUARANTINE, rejected_items, write_quarantine
 from flows.release.shelf import Shelf
@@ -30,8 +31,6 @@ from flows.shards.ledger import SHARDS, ShardLedger
 from flows.shards.make import Bench, ShardDone, Stopped, make_shard
 from flows.shards.speech import SpeechWork
 from flows.shards.steps import ALL_STAGES, NotMade, Stage
-from generators.plans.planner import FirstIndex, plan_items
-from generators.plans.quotas import QuotaImpossible
 
 #: Codes named in a sentence.
 _SHOWN_CODES = 6
@@ -88,6 +87,8 @@ class Rounds:
         self._sharded = 0
         self._keys: list[str] = []
         self._round = 0
+        #: why there were too few replacements
+        self._notes: list[str] = []
         #: next free index per track and language
         self._next_index: dict[tuple[Track, Language], int] = {}
         #: plans with words, per cell: those that may become items
@@ -193,22 +194,19 @@ class Rounds:
         for plan in planned:
             place = (plan.task.track, plan.language)
             first_index[place] = max(first_index.get(place, 1), plan.index + 1)
-        return self._top_up_cell(cell, count, first_index)
-
-    def _top_up_cell(self, cell: QuotaCell, count: int, first_index: FirstIndex) -> tuple[DialoguePlan, ...]:
-        for wanted in range(count, 0, -1):
-            try:
-                return plan_items(
-                    ((cell, wanted),),
-                    self.prepared.outlines,
-                    self.prepared.speakers,
-                    self.config.seed,
-                    round=self._round,
-                    first_index=first_index,
-                )
-            except QuotaImpossible as error:
-                self._reporter.note(f"top-up: {error}")
-        return ()
+        plans, note = plan_top_up(
+            cell,
+            count,
+            self.prepared.outlines,
+            self.prepared.speakers,
+            self.config.seed,
+            self._round,
+            first_index,
+        )
+        if note is not None:
+            self._notes.append(note)
+            self._reporter.note(f"top-up: {note}")
+        return plans
 
     # -- shards -------------------------------------------------------------------------------------
 
@@ -304,10 +302,13 @@ class Rounds:
         cells = ", ".join(f"{cell} {released}/{quota}" for cell, (released, quota) in short.items())
         raise QuotaShort(
             f"quota not met after {self._round} top-up rounds: {cells}. Rejected because of: "
-            f"{_codes(self._rejects)}. Nothing was published; the rejected items and why are in "
+            f"{_codes(self._rejects)}. {self._why_short()}Nothing was published; the rejected items and why are in "
             f"{self.config.work_dir / QUARANTINE}. Add scripts to the pack, lower the quota, or set "
             "top_up.on_short=publish"
         )
+
+    def _why_short(self) -> str:
+        return "".join(f"{note}. " for note in dict.fromkeys(self._notes))
 
     def prune(self) -> None:
         """Remove the shards and items of earlier configurations."""

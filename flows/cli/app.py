@@ -12,7 +12,7 @@ import typer
 from flows.cli import build, doctor, export, items, models, preview, publish, scripts, status, timing, validate, voices
 from flows.cli.guard import run_guarded
 from flows.common.code_version import VERSION
-from flows.orchestration.server import prepare_environment
+from flows.orchestration.environment import prepare_environment
 
 app = typer.Typer(
     name="humdial",

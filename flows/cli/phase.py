@@ -45,8 +45,9 @@ def _with_prefect(config: BuildConfig, path: Path, reporter: Reporter, flow: str
     checked_parts(config, path.parent)  # what can be refused is refused before anything is started
     config.work_dir.mkdir(parents=True, exist_ok=True)
     reporter.note("starting Prefect (5 to 20 seconds) ...")
-    with PrefectServer(config.work_dir) as server:
+    with PrefectServer(config.work_dir, reporter.note) as server:
         from flows.orchestration import flows
+        from flows.orchestration.runners import run_flow
 
         with server.ready():
-            return getattr(flows, flow)(**parameters)
+            return run_flow(getattr(flows, flow), **parameters)

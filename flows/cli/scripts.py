@@ -74,16 +74,10 @@ def scripts_write(
     from flows.config.build_config import load_config
     from flows.config.work_dir import work_lock
     from flows.prepare.resolve import resolve
-    from flows.scripts.report import print_diversity, print_script_report
+    from flows.scripts.phase import FROZEN_FILE, SCRIPTS_FOLDER, ScriptPhase, short_of_scripts
+    from flows.scripts.report import REPORT_FILE, print_diversity, print_script_report
     from flows.scripts.settings import llm_settings
-    from flows.scripts.source import (
-        FROZEN_FILE,
-        SCRIPTS_FOLDER,
-        keep_report,
-        open_factory,
-        short_of_scripts,
-        wanted_scripts,
-    )
+    from flows.scripts.wanted import wanted_scripts
 
     settings = load_config(config, overrides_of(overrides))
     spares = llm_settings(settings).spares
@@ -100,14 +94,14 @@ def scripts_write(
         work_lock(settings.work_dir),
         progress_display(console) as reporter,
     ):
-        factory = open_factory(settings, parts.speakers, config.parent, reporter, retry_failed)
-        with closing(factory):
-            report = factory.fill(wanted_scripts(parts.quota, spares))
-            count = factory.freeze(target)
-            where = keep_report(settings, report)
+        phase = ScriptPhase(settings, config.parent, parts.speakers, reporter, target, retry_failed)
+        written = phase.write(wanted_scripts(parts.quota, spares))
+    report = written.report
     print_script_report(report, console)
     print_diversity(report.diversity, console)
-    console.print(f"{count} scripts: {target}\nreport: {where}", markup=False, soft_wrap=True)
+    console.print(
+        f"{len(written.scripts)} scripts: {target}\nreport: {phase.folder / REPORT_FILE}", markup=False, soft_wrap=True
+    )
     if not report.is_full:
         console.print(f"humdial: {short_of_scripts(settings, report)}", markup=False, soft_wrap=True)
         raise typer.Exit(EXIT_FAILED)
@@ -248,7 +242,7 @@ def _dry_run(config: BuildConfig, path: Path) -> None:
     from flows.prepare.estimate import print_estimate
     from flows.prepare.resolve import resolve
     from flows.scripts.settings import llm_settings
-    from flows.scripts.source import draw_outlines, wanted_scripts
+    from flows.scripts.wanted import draw_outlines, wanted_scripts
     from generators.plans.describe import describe
 
     console, parts = screen(), resolve(config, need_models=False)
@@ -261,13 +255,13 @@ def _dry_run(config: BuildConfig, path: Path) -> None:
 def _wanted(config: BuildConfig) -> dict[Place, int]:
     from flows.prepare.resolve import resolve
     from flows.scripts.settings import llm_settings
-    from flows.scripts.source import wanted_scripts
+    from flows.scripts.wanted import wanted_scripts
 
     return wanted_scripts(resolve(config, need_models=False).quota, llm_settings(config).spares)
 
 
 def _factory(config: BuildConfig, path: Path, reporter: Reporter) -> ScriptFactory:
     from flows.prepare.resolve import resolve
-    from flows.scripts.source import open_factory
+    from flows.scripts.phase import open_factory
 
     return open_factory(config, resolve(config, need_models=False).speakers, path.parent, reporter)

@@ -14,19 +14,14 @@ from flows.common.progress import Reporter
 from flows.config.build_config import BuildConfig
 from flows.prepare.identity import scripts_sha256
 from flows.prepare.speech_check import any_emotion, check_speech, emotions_of, not_known_yet
+from flows.scripts.phase import ScriptPhase, short_of_scripts
+from flows.scripts.replay import ScriptSource, WrittenScripts
 from flows.scripts.settings import llm_settings
-from flows.scripts.source import (
-    WrittenScripts,
-    keep_report,
-    open_factory,
-    short_of_scripts,
-    wanted_scripts,
-)
-from generators.plans.outlines import OutlineSource, ScriptOutlines
+from flows.scripts.wanted import wanted_scripts
+from generators.plans.outlines import OutlineStock
 from generators.plans.planner import plan_items
 from generators.plans.quotas import expand
-from generators.scripts.pack import PackWriter
-from generators.scripts.packs import load_packs
+from generators.scripts.packs import open_packs
 from generators.scripts.writer import ScriptWriter
 from generators.speech.engine import InstalledEngine, SpeechEngine
 from generators.speech.registry import create_engine
@@ -54,7 +49,7 @@ class Prepared:
     #: what there are scripts for: less than the quota where a model wrote too few
     available: tuple[tuple[QuotaCell, int], ...]
     speakers: tuple[Speaker, ...]
-    outlines: OutlineSource
+    outlines: OutlineStock
     plans: tuple[DialoguePlan, ...]
     models: tuple[ModelEntry, ...]
     code: str  # code_version() when the build began
@@ -96,26 +91,24 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
         EndpointError, QuotaShort: a model's server is away, or too few scripts passed.
     """
     quota = parts.quota
-    outlines: OutlineSource
-    writer: ScriptWriter
+    source: ScriptSource
     if config.scripts.writer == "llm":
         source = write_scripts(config, base_dir, parts, reporter)
-        quota, scripts, outlines, writer = source.available(quota), source.scripts, source, source
+        quota = source.available(quota)
     else:
-        scripts = load_packs(config.scripts, base_dir)
-        check_speech(parts.engine, parts.speakers, quota, config.speech, emotions_of(scripts))
-        outlines, writer = ScriptOutlines(scripts, config.seed), PackWriter(scripts)
+        source = ScriptSource(open_packs(config.scripts, base_dir), config.seed)
+        check_speech(parts.engine, parts.speakers, quota, config.speech, emotions_of(source.frozen.values()))
     return Prepared(
         engine=parts.engine,
-        writer=writer,
+        writer=source,
         quota=parts.quota,
         available=quota,
         speakers=parts.speakers,
-        outlines=outlines,
-        plans=plan_items(quota, outlines, parts.speakers, config.seed, round=0, first_index={}),
+        outlines=source,
+        plans=plan_items(quota, source, parts.speakers, config.seed, round=0, first_index={}),
         models=parts.models,
         code=code_version(),
-        scripts_sha256=scripts_sha256(scripts) if config.scripts.writer == "pack" else None,
+        scripts_sha256=scripts_sha256(source.frozen.values()) if config.scripts.writer == "pack" else None,
     )
 
 
@@ -125,11 +118,8 @@ def write_scripts(config: BuildConfig, base_dir: Path, parts: Parts, reporter: R
     Raises:
         QuotaShort: too few passed, or the budget ended, and ``top_up.on_short`` is ``fail``.
     """
-    factory = open_factory(config, parts.speakers, base_dir, reporter)
-    source = WrittenScripts(factory, config.seed)
-    settings = llm_settings(config)
-    report = source.fill(wanted_scripts(parts.quota, settings.spares))
-    keep_report(config, report)
+    source = WrittenScripts(ScriptPhase(config, base_dir, parts.speakers, reporter), config.seed)
+    report = source.fill(wanted_scripts(parts.quota, llm_settings(config).spares))
     if not report.is_full and config.top_up.on_short == "fail":
         raise QuotaShort(short_of_scripts(config, report))
     return source

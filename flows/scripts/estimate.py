@@ -16,7 +16,7 @@ from data_schemas.tasks import Language
 from flows.config.build_config import BuildConfig
 from flows.prepare.resolve import Parts
 from flows.scripts.settings import llm_settings
-from flows.scripts.source import draw_outlines, wanted_scripts
+from flows.scripts.wanted import draw_outlines, wanted_scripts
 from generators.remote.ledger import cost_of
 from generators.scripts.llm.answer_shape import line_keys
 from generators.scripts.llm.llm_writer import LlmWriter, Order

@@ -83,7 +83,6 @@ def scene_key(
             script.model_dump(mode="json"),
             [one.model_dump(mode="json") for one in said],
             [one.model_dump(mode="json") for one in background],
-            config.layout_of(plan.task.track).name,
             [config.seed, config.scenes.model_dump(mode="json")] if duplex else None,
         ]
     )
@@ -103,6 +102,7 @@ def verdict_basis(config: BuildConfig, track: Track) -> str:
         [
             STAGE_VERSIONS["verdict"],
             libraries(("numpy", "scipy", *used)),
+            config.layout_of(track).name,
             judges,
             {name: [file.sha256 for file in model_entry(name).files] for name in models_of(frozenset(judges))},
             item_thresholds(thresholds),

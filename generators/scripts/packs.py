@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from data_schemas.foundation.base import RecordError
 from data_schemas.foundation.problems import did_you_mean
 from data_schemas.script import Script
+from generators.scripts.frozen import FrozenScripts
 from generators.scripts.script_file import read_script_files
 from generators.scripts.settings import ScriptSettings
 
@@ -52,7 +54,20 @@ def load_packs(settings: ScriptSettings, base_dir: Path) -> tuple[Script, ...]:
     Raises:
         RecordError: an unknown pack, a broken line, or a script_id used twice.
     """
-    return read_script_files(path for pack in settings.pack for path in resolve_pack(pack, base_dir))
+    return read_script_files(_files(settings, base_dir))
+
+
+def open_packs(settings: ScriptSettings, base_dir: Path) -> FrozenScripts:
+    """The same scripts in the same order, checked once and left on disk.
+
+    Raises:
+        RecordError: as `load_packs`.
+    """
+    return FrozenScripts.read(_files(settings, base_dir))
+
+
+def _files(settings: ScriptSettings, base_dir: Path) -> Iterator[Path]:
+    return (path for pack in settings.pack for path in resolve_pack(pack, base_dir))
 
 
 def _script_files(directory: Path) -> tuple[Path, ...]:

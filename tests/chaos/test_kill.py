@@ -78,7 +78,7 @@ import errno, sys
 import flows.release.publish as publish
 from flows.cli.app import app
 from flows.cli.guard import run_guarded
-from flows.orchestration.server import prepare_environment
+from flows.orchestration.environment import prepare_environment
 
 def full(*arguments, **options):
     raise OSError(errno.ENOSPC, "No space left on device", "catalog.parquet")

@@ -95,7 +95,10 @@ def test_what_is_so_is_asked_for_when_it_is_stopped() -> None:
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.ENOSPC, r"the disk is full \(/数据/x\); 都留着. Free some space, or choose another disk with -o DIR, then"),
+        (
+            errno.ENOSPC,
+            r"the disk is full \(/数据/x\); 都留着. Free some space, or choose another disk with -o DIR, then",
+        ),
         (errno.EACCES, "permission denied; see to that path, or choose another place to write to with -o DIR"),
         (errno.EROFS, "read-only file system; see to that path"),
         (errno.EEXIST, "file exists; see to that path"),
@@ -155,7 +158,9 @@ def test_a_build_that_is_stopped_after_the_rename_says_that_the_release_is_there
     assert "the release is published" in str(error) and "nothing was published" not in str(error)
 
 
-@pytest.mark.parametrize(("line", "midst"), [(line, midst) for line, midst, _ in STOPPED if "published_al" not in midst])
+@pytest.mark.parametrize(
+    ("line", "midst"), [(line, midst) for line, midst, _ in STOPPED if "published_al" not in midst]
+)
 def test_the_advice_names_options_that_the_command_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...], midst: str
 ) -> None:

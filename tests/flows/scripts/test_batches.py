@@ -18,7 +18,7 @@ from flows.cli.guard import known_sentence
 from flows.config.build_config import BuildConfig
 from flows.scripts import batches
 from flows.scripts.batches import BATCH_URL, Imported, import_answers, write_batches
-from flows.scripts.source import ANSWERS_FILE
+from flows.scripts.phase import ANSWERS_FILE
 from generators.remote.answers import AnswerStore, request_key
 from tests.support.llm_answers import PlannedAnswers
 from tests.support.llm_server import LlmServer, is_probe
