@@ -131,7 +131,9 @@ def _marks(cell: QuotaCell) -> tuple[tuple[str, object], ...]:
     return (
         ("track", cell.task.track),
         ("language", cell.language),
+        ("track and language", (cell.task.track, cell.language)),
         ("task", cell.task),
+        ("task and language", (cell.task, cell.language)),
         ("split", cell.split),
         ("turns", cell.turns),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.guard import EXIT_STATUSES, INTERRUPTED, at_stake, known_sentence, run_guarded, status_of
+from flows.cli.guard import EXIT_STATUSES, INTERRUPTED, at_stake, known_sentence, run_guarded
 from flows.common import errors
 from flows.common.errors import (
     EXIT_DEFECT,
@@ -97,7 +97,7 @@ def test_what_is_so_is_asked_for_when_it_is_stopped() -> None:
     [
         (
             errno.ENOSPC,
-            r"the disk is full \(/数据/x\); 都留着. Free some space, or choose another disk with -o DIR, then",
+            r"the disk is full \(/数据/x\); 都留着. Free some space, or choose another disk with -o DIR,",
         ),
         (errno.EACCES, "permission denied; see to that path, or choose another place to write to with -o DIR"),
         (errno.EROFS, "read-only file system; see to that path"),
@@ -158,9 +158,7 @@ def test_a_build_that_is_stopped_after_the_rename_says_that_the_release_is_there
     assert "the release is published" in str(error) and "nothing was published" not in str(error)
 
 
-@pytest.mark.parametrize(
-    ("line", "midst"), [(line, midst) for line, midst, _ in STOPPED if "published_al" not in midst]
-)
+@pytest.mark.parametrize(("line", "midst"), [(line, midst) for line, midst, _ in STOPPED])
 def test_the_advice_names_options_that_the_command_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...], midst: str
 ) -> None:
