@@ -77,7 +77,8 @@ def test_ctrl_c_publishes_nothing_and_says_so(tmp_path: Path, orchestrator: str)
 _FULL_DISK = """
 import errno, sys
 import flows.release.publish as publish
-from flows.cli.app import app, run_guarded
+from flows.cli.app import app
+from flows.cli.guard import run_guarded
 from flows.orchestration.environment import prepare_environment
 
 def full(*arguments, **options):
