@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from flows.common.errors import EXIT_USAGE, ResourceError
-from flows.orchestration import address
-from flows.orchestration.address import check_address
+from flows.orchestration.server import address
+from flows.orchestration.server.address import check_address
 
 Answer = Callable[[str, dict[str, str]], tuple[int, str]]
 
@@ -169,7 +169,7 @@ def test_what_is_no_address(url: str) -> None:
 def test_a_setting_that_prefect_refuses(setting: str) -> None:
     name, _, value = setting.partition("=")
     lines = (
-        "from flows.orchestration.address import check_address",
+        "from flows.orchestration.server.address import check_address",
         "from flows.common.errors import ResourceError",
         "try: check_address()",
         "except ResourceError as error: print(error)",
