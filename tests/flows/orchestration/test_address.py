@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli.guard import status_of
 from flows.common.errors import EXIT_USAGE, ResourceError
 from flows.orchestration.server import address
 from flows.orchestration.server.address import check_address
@@ -80,7 +81,7 @@ def named(url: str | None, **settings: str) -> Iterator[None]:
 def told(url: str) -> str:
     with named(url), pytest.raises(ResourceError) as error:
         check_address()
-    assert error.value.exit_code == EXIT_USAGE
+    assert status_of(error.value) == EXIT_USAGE
     assert "\n" not in str(error.value)
     return str(error.value)
 
