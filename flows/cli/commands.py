@@ -71,7 +71,7 @@ def export_command(
 ) -> None:
     """``humdial export``."""
     from flows.exports.registry import EXPORTERS, exporter_named
-    from flows.exports.run import ExportJob, run_export
+    from flows.exports.run import ExportJob, is_rehearsal, run_export
 
     if to == "list":
         table = Table("format", "tracks", "what for")
@@ -88,8 +88,15 @@ def export_command(
         languages=_chosen(Language, languages, "--language"),
         splits=_chosen(Split, splits, "--split"),
     )
+    rehearsal = is_rehearsal(root)
     with progress_display(console) as reporter:
         note = run_export(job, reporter)
+    if rehearsal:
+        console.print(
+            f"warning: {root} is a rehearsal (scripts filled in by rule): not for training, not to be released",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print(
         f"{note.count.items} items, {note.count.entries} entries in {exporter.name} format: {target}",
         markup=False,

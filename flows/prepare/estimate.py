@@ -125,9 +125,8 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
             size = size.plus(mean_size(typical[cell.place], voiced), count)
     else:
         prepared = prepare(config, base_dir, parts, SilentReporter())
-        script_of = {script.script_id: script for script in prepared.scripts}
         for plan in prepared.plans:
-            size = size.plus(size_of(script_of[plan.outline.script_id or ""], voiced))
+            size = size.plus(size_of(prepared.writer.write(plan), voiced))
     workers = config.execution.workers or default_workers()
     factor = REAL_TIME_FACTOR.get(config.speech.engine, UNKNOWN_ENGINE_FACTOR)
     speaking = size.speech_seconds * factor
