@@ -23,6 +23,7 @@ from flows.scripts.source import (
     keep_report,
     open_factory,
     short_of_scripts,
+    user_genders,
     wanted_scripts,
 )
 from generators.plans.outlines import OutlineSource, ScriptOutlines
@@ -30,6 +31,7 @@ from generators.plans.planner import plan_items
 from generators.plans.quotas import expand
 from generators.scripts.pack import PackWriter
 from generators.scripts.packs import load_packs
+from generators.scripts.rehearsal.source import RehearsalSource
 from generators.scripts.writer import ScriptWriter
 from generators.speech.engine import InstalledEngine, SpeechEngine
 from generators.speech.registry import create_engine
@@ -84,7 +86,7 @@ def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
     languages = tuple(sorted({cell.language for cell, _ in quota}))
     speakers = cast_speakers(engine.voices(), languages, config.speech.casting, config.seed)
     check_voices(engine, speakers, config)
-    told = any_emotion if config.scripts.writer == "llm" else not_known_yet
+    told = not_known_yet if config.scripts.writer == "pack" else any_emotion
     check_speech(engine, speakers, quota, config.speech, told)
     return Parts(engine=engine, quota=quota, speakers=speakers, models=models)
 
@@ -103,6 +105,9 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
     if config.scripts.writer == "llm":
         source = write_scripts(config, base_dir, parts, reporter)
         quota, scripts, outlines, writer = source.available(quota), source.scripts, source, source
+    elif config.scripts.writer == "rehearsal":
+        rehearsal = RehearsalSource(config.seed, user_genders(parts.speakers))
+        scripts, outlines, writer = (), rehearsal, rehearsal
     else:
         scripts = load_packs(config.scripts, base_dir)
         check_speech(parts.engine, parts.speakers, quota, config.speech, emotions_of(scripts))
