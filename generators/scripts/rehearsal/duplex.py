@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from data_schemas.conversation import USER_TURNS
 from data_schemas.plan import Outline
 from data_schemas.script import ScriptLine
 from data_schemas.tags import BREAK_TAG
-from data_schemas.tasks import LINES_OF_TASK, SUB_TASKS, Part, Role, Task
+from data_schemas.tasks import LINES_OF_TASK, SUB_TASKS, TURNS_OF_TASK, Part, Role, Task
 from generators.scripts.rehearsal.teller import Teller
 
 #: What draws queries and replies from the same pools: the sub-tasks, and the second reply of one of them. Their
@@ -15,6 +16,8 @@ from generators.scripts.rehearsal.teller import Teller
 _SITES = (*SUB_TASKS, Part.SECOND_REPLY)
 #: How a user takes the floor after the first turn of a conversation.
 _BARGES = (Task.FOLLOW_UP, Task.NEGATION, Task.REPETITION, Task.TOPIC_SWITCH)
+#: Where such an interruption comes: in its own sub-task (None), and as which of how many turns of a conversation.
+_BARGE_SITES = (None, *((turns, turn) for turns in TURNS_OF_TASK[Task.CONVERSATION] for turn in range(2, turns + 1)))
 
 
 def write_lines(teller: Teller, outline: Outline, topics: Sequence[str]) -> tuple[ScriptLine, ...]:
@@ -44,9 +47,16 @@ def _text(teller: Teller, task: Task, role: Role, part: Part, topic: str) -> str
         text = _second_reply(teller, task, topic)
     elif part is Part.BACKCHANNEL:
         text = teller.one("backchannel", own.backchannels)
+    elif task in _BARGES:
+        text = _barge(teller, task, None)
     else:
         text = teller.say("event", own.events[task])
     return teller.sentence(text)
+
+
+def _barge(teller: Teller, task: Task, site: tuple[int, int] | None) -> str:
+    ordinal = teller.ordinal * len(_BARGE_SITES) + _BARGE_SITES.index(site)
+    return teller.say(f"event/{task}", teller.wording.duplex.events[task], ordinal)
 
 
 def _own(teller: Teller, site: Task | Part) -> int:
@@ -87,14 +97,16 @@ def _second_reply(teller: Teller, task: Task, topic: str) -> str:
 
 def _conversation(teller: Teller, outline: Outline, topics: Sequence[str]) -> Iterator[ScriptLine]:
     own = teller.wording.duplex
+    turn = 0
     for number, line in enumerate(outline.lines, start=1):
+        turn += line.part in USER_TURNS
         topic = teller.one(f"topic/{number}", topics)
         if line.part is Part.BACKCHANNEL:
             pool = own.backchannels if line.role is Role.USER else own.assistant_backchannels
             text = teller.one(f"backchannel/{number}", pool)
         elif line.part is Part.INTERRUPTION:
             barge = teller.one(f"barge/{number}", _BARGES)
-            text = teller.say(f"{barge}/{number}", own.events[barge])
+            text = _barge(teller, barge, (outline.turns, turn))
         elif line.part is Part.REPLY:
             pools = (own.leads, own.tips_a, own.tips_b, own.tips_c)
             text = "".join(teller.say(f"reply/{number}/{at}", pool, topic=topic) for at, pool in enumerate(pools))
