@@ -56,12 +56,12 @@ def each_plan(
     next_index = dict(first_index)
     cast = Cast(speakers)
     for cell, count in cells:
-        outlines = source.take(cell, count)
-        users = choose_users(cell, outlines, speakers, seed, round)
         place = (cell.task.track, cell.language)
         first = next_index.get(place, 1)
         next_index[place] = first + count
         _check_numbers(cell, first + count - 1, speakers)
+        outlines = source.take(cell, count)
+        users = choose_users(cell, outlines, speakers, seed, round)
         for index, (outline, user) in enumerate(zip(outlines, users, strict=True), start=first):
             yield _plan(cell, index, round, outline, user, cast, seed)
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 
+from data_schemas.emotions import NAMES
 from data_schemas.plan import DialoguePlan, Outline, Place, QuotaCell
 from data_schemas.script import REHEARSAL_WRITER, Script, ScriptProvenance
 from data_schemas.speakers import Gender
@@ -34,7 +35,7 @@ MAX_SCRIPTS = 999_999
 _ID = re.compile(r"rehearsal-(zh|en)-([a-z_]+)-(\d)-(train|dev)-(\d{6})")
 _PROVENANCE = ScriptProvenance(writer=REHEARSAL_WRITER, author="humdial project", version=VERSION)
 #: Causes that speak of "the speaker" do not fit into what the speaker is told.
-_UNTOLD = re.compile(r"\bspeaker\b|，都从|\b(?:they|them|themselves|their)\b")
+_OF_A_SPEAKER = re.compile(r"\b(?:speaker|they|them|themselves|their)\b")
 _TOPICS = re.compile(r"[、，]|, ")
 
 
@@ -95,8 +96,8 @@ class RehearsalSource:
         """The outline of script ``number`` (from 1) of a cell."""
         drawn = self._outlines.draw(cell.task, cell.language, cell.turns, _ordinal(cell, number))
         update: dict[str, object] = {"script_id": script_id(cell, number)}
-        if drawn.root_cause is not None and _UNTOLD.search(drawn.root_cause):
-            causes = _told_causes(cell.language)
+        causes = _told_causes(cell.language)
+        if drawn.root_cause is not None and drawn.root_cause not in causes:
             name = f"{cell.place.key}/root-cause"
             update["root_cause"] = self._spread.one(name, causes, _ordinal(cell, number))
         return drawn.model_copy(update=update)
@@ -164,7 +165,8 @@ def _topics(language: Language, domain: str) -> tuple[str, ...]:
 
 @cache
 def _told_causes(language: Language) -> tuple[str, ...]:
-    """Root causes that can be told to the speaker."""
+    """Root causes that can be told to the speaker, and that name no feeling: the reply names those that were told."""
     catalogue = load_catalogue(language)
     causes = (*catalogue.root_causes, *(cause for theme in catalogue.themes.values() for cause in theme.root_causes))
-    return tuple(cause for cause in causes if not _UNTOLD.search(cause))
+    names = re.compile("|".join(name for words in NAMES[language].values() for name in words), re.IGNORECASE)
+    return tuple(cause for cause in causes if not (_OF_A_SPEAKER.search(cause) or names.search(cause)))

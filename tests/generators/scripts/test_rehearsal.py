@@ -1,5 +1,6 @@
 """Rehearsal scripts: any number of them, the same for ever, in keeping with the rules."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -23,8 +24,9 @@ from generators.scripts.writer import ScriptError
 from tests.generators.plans.test_plans import cast
 from validators.core.thresholds import Thresholds
 from validators.text.diversity import DiversityMeter, judge_collapse
-from validators.text.near_duplicates import NearDuplicates
+from validators.text.near_duplicates import NEAR_FROM, NearDuplicates
 from validators.text.rules import judge_scripts
+from validators.text.texts import units
 
 CELLS = [
     QuotaCell(task=task, language=language, turns=turns, split=split)
@@ -153,6 +155,18 @@ def test_the_wording_is_whole(language: Language) -> None:
         assert not names.search(text), text
     for name, words in own.words.items():
         assert len(set(words)) == len(words), name
+
+
+@pytest.mark.parametrize("language", Language)
+def test_interruptions_and_asides_are_too_short_to_be_alike(language: Language) -> None:
+    """Two of one frame share most of their words; what is shorter than `NEAR_FROM` is only compared as a whole."""
+    own = wording(language)
+    longest = {slot: max(len(units(word, language)) for word in words) for slot, words in own.words.items()}
+    for frame in (*own.duplex.second_queries, *(one for frames in own.duplex.events.values() for one in frames)):
+        bare = len(units(re.sub(r"{\w+}", " ", frame), language))
+        slots = re.findall(r"{(\w+)}", frame)
+        assert bare + sum(longest[slot] for slot in slots) < NEAR_FROM[language], frame
+        assert math.prod(len(own.words[slot]) for slot in slots_of(frame)) >= 1000, frame
 
 
 def test_the_shipped_configuration_has_the_quotas_of_the_challenge() -> None:
