@@ -25,7 +25,7 @@ VERSION = "hearings/1"
 HEARINGS = 3  # odd, so that there is a middle one
 NOISE_DB = -50.0  # against the clip's own level
 #: A verdict is borderline where limits this much tighter or looser would give another one.
-SHARE_MARGIN = 0.1  # of `max_unheard_*` and `max_far_unheard_*`
+SHARE_MARGIN = 0.2  # of `max_unheard_*` and `max_far_unheard_*`
 UNITS_MARGIN = 1  # of `missing_*` and `extra_units_*`
 PROBABILITY_MARGIN = 0.15  # of `min_p_language_*`
 

@@ -97,6 +97,7 @@ def test_a_clear_transcript_is_not_borderline(text: str, language: Language, spo
         (ZH, Language.ZH, "妈昨晚在厨房炖了一锅鸡汤全家人都说好喝"),  # one syllable of the start, limit 1
         (ZH, Language.ZH, "我妈昨晚在厨房了一锅鸡汤全家人都说好喝"),  # one of the middle, limit 2
         (EN, Language.EN, f"so there {EN}"),  # two words more, limit 3
+        (EN, Language.EN, "my labor brought as a lively apple pie on Sunday evening"),  # 0.27 wrong
         (EN, Language.EN, "my labor brought as a lively apple pie on some day evening"),  # 0.36 wrong, limit 0.4
     ],
 )
