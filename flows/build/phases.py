@@ -15,6 +15,7 @@ from data_schemas.release import DatasetLock
 from flows.build.report import BuildReport, write_report
 from flows.build.rounds import Rounds
 from flows.build.runner import SHARDS_MORE_THAN_WORKERS, ShardRunner, ThreadRunner
+from flows.build.status import recorded
 from flows.common.errors import ConfigError
 from flows.common.progress import Reporter
 from flows.common.workers import WorkerPool
@@ -69,11 +70,12 @@ def build_release(
     parts = checked_parts(config, path.parent)
     with (
         work_lock(config.work_dir),
+        recorded("build", config, path, reporter) as told,
         release_place(config.release_dir),
-        _rounds(config, path.parent, parts, reporter, make_runner, ALL_STAGES, (1, 1)) as (rounds, prepared),
+        _rounds(config, path.parent, parts, told, make_runner, ALL_STAGES, (1, 1)) as (rounds, prepared),
     ):
         rounds.make()
-        return _publish(config, prepared, rounds, reporter, started)
+        return _publish(config, prepared, rounds, told, started)
 
 
 def make_items(
@@ -95,7 +97,8 @@ def make_items(
     parts = checked_parts(config, path.parent)
     with (
         work_lock(config.work_dir),
-        _rounds(config, path.parent, parts, reporter, make_runner, stages, part) as (rounds, _),
+        recorded("items", config, path, reporter) as told,
+        _rounds(config, path.parent, parts, told, make_runner, stages, part) as (rounds, _),
     ):
         rounds.make()
         tallies = rounds.books.made()
@@ -128,11 +131,12 @@ def publish_items(
     parts = checked_parts(config, path.parent)
     with (
         work_lock(config.work_dir),
+        recorded("publish", config, path, reporter) as told,
         release_place(config.release_dir),
-        _rounds(config, path.parent, parts, reporter, make_runner, frozenset(), (1, 1)) as (rounds, prepared),
+        _rounds(config, path.parent, parts, told, make_runner, frozenset(), (1, 1)) as (rounds, prepared),
     ):
         rounds.make()
-        return _publish(config, prepared, rounds, reporter, started)
+        return _publish(config, prepared, rounds, told, started)
 
 
 def parse_part(text: str) -> tuple[int, int]:
@@ -205,6 +209,7 @@ def _publish(
     publishing = time.monotonic()
     staged = _staged(config, prepared, rounds, reporter)
     while staged.verdict.blamed:
+        reporter.expect("publish", -len(rounds.shelf().accepted))  # nothing of this one is published
         rounds.blame(staged.verdict.blamed)
         rounds.make()
         staged = _staged(config, prepared, rounds, reporter)

@@ -255,7 +255,7 @@ class Rounds:
 
     def _advance(self, items: int) -> None:
         for stage in ITEM_STAGES:
-            self._reporter.advance(stage, items)
+            self._reporter.found(stage, items)
 
     def _take_in(self, summary: ShardSummary) -> None:
         self.books.take_in(summary)

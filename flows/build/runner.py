@@ -45,8 +45,13 @@ class ThreadRunner:
         Raises:
             what ``make`` raises, after the retries of what is transient.
         """
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="shard") as threads:
+        threads = ThreadPoolExecutor(self._threads, thread_name_prefix="shard")
+        try:
             yield from in_flight(jobs, lambda job: threads.submit(self._persistently, make, job), self._threads)
+        except BaseException:  # whoever stops a build must hear of it before the shards in flight have ended
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+        threads.shutdown()
 
     def _persistently(self, make: MakeShard, job: ShardJob) -> ShardDone:
         for _ in range(self._retries):

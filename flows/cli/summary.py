@@ -12,11 +12,30 @@ from rich.console import Console
 from rich.table import Table
 
 from data_schemas.finding import Finding, Severity
+from flows.build.phases import Published
 from flows.build.report import BuildReport
+from flows.cli.options import print_json
 from flows.release.books import summary_rows
 from flows.release.speech_report import SPEECH_FILE
 
 SHOWN_FINDINGS = 20
+
+
+def print_published(done: BuildReport | Published, config: Path, console: Console, as_json: bool) -> None:
+    """What a build or publish came to; with ``as_json`` its record, whose ``outcome`` says which of both it is."""
+    if as_json:
+        outcome = "already_published" if isinstance(done, Published) else "published"
+        print_json({"outcome": outcome, **done.model_dump(mode="json")})
+    elif isinstance(done, Published):
+        console.print(
+            f"{done.release} already holds this very release (same configuration, code, scripts and voices); "
+            f"nothing to do.\ntree sha256: {done.tree_sha256}",
+            markup=False,
+            soft_wrap=True,
+        )
+        print_next_commands(done.release, config, console)
+    else:
+        print_report(done, config, console)
 
 
 def print_report(report: BuildReport, config: Path, console: Console) -> None:

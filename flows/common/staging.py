@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -68,20 +70,46 @@ def held(place: Place) -> Iterator[None]:
         f"{place.option}"
     )
     with ExitStack() as stack:
-        try:
+        with _explained(place):
             target.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(alone(_beside(target, "lock"), refusal))
             _check_free(place)
             _check_ours(_beside(target, "partial"), place.proof)
             if not _is_filled(target):
                 _try_place(target)
-        except OSError as error:
-            raise TargetError(
-                f"{place.what}: {target} cannot be written ({error.strerror or error}): it is made in {target.parent} "
-                f"and moved from there, so that folder must be writable and {target.name} no mount point; choose "
-                f"another place with {place.option}, for example a folder inside the mounted one"
-            ) from error
         yield
+
+
+def check_takes(place: Place) -> None:
+    """See whether a place takes a folder, without leaving anything: no folder above it, no lock.
+
+    Raises:
+        TargetError: as `held`.
+    """
+    target = place.target
+    with _explained(place):
+        _check_free(place)
+        _check_ours(_beside(target, "partial"), place.proof)
+        _check_ours(_beside(target, "probe"), None)
+        if os.path.ismount(target):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(target))
+        if not _is_filled(target):
+            above = next(folder for folder in target.parents if folder.exists())
+            os.rmdir(tempfile.mkdtemp(prefix=f".{target.name}.probe.", dir=above))
+
+
+@contextmanager
+def _explained(place: Place) -> Iterator[None]:
+    """What the system says against a place, as a sentence with the way out."""
+    target = place.target
+    try:
+        yield
+    except OSError as error:
+        raise TargetError(
+            f"{place.what}: {target} cannot be written ({error.strerror or error}): it is made in {target.parent} "
+            f"and moved from there, so that folder must be writable and {target.name} no mount point; choose "
+            f"another place with {place.option}, for example a folder inside the mounted one"
+        ) from error
 
 
 @contextmanager

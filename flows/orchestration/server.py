@@ -1,72 +1,23 @@
-"""How we live with Prefect: its settings, and no server of ours left behind after a kill."""
+"""The Prefect server of a build: the user's, or one of its own that lives as long as the build."""
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.error import URLError
-from urllib.request import urlopen
 
-import psutil
-
-from flows.common.atomic import write_text_atomic
-from flows.common.errors import ResourceError
-from flows.common.threads import THREAD_ENVIRONMENT
-
-#: Environment a build sets before Prefect is imported, unless the user already did.
-#: Reasons (measured, DESIGN.md "Orchestration"): the ephemeral server needs up to 24 s on a clean
-#: home and gives up after 20 s by default; no telemetry; only real errors on the screen.
-PREFECT_ENVIRONMENT: dict[str, str] = {
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
-    "PREFECT_LOGGING_TO_API_ENABLED": "false",
-}
+from flows.orchestration.address import check_address
+from flows.orchestration.own_server import OwnServer
+from flows.orchestration.runners import server_gone
+from flows.orchestration.stale import end_stale_servers
 
 SERVERS_FILE = "prefect-servers.json"
 SERVER_LOG = "prefect-server.log"
-_SERVER_MARK = "prefect.server"
-_SERVER_APP = "prefect.server.api.server:create_app"
-#: What Prefect sets for a temporary server of its own: no pages, and only the services a single run needs.
-#: Triggers serve automations, which such a server cannot have, and take 0.4 % of a core as long as a build lasts.
-_SERVER_ENVIRONMENT = {
-    "PREFECT_UI_ENABLED": "0",
-    "PREFECT__SERVER_EPHEMERAL": "1",
-    "PREFECT__SERVER_FINAL": "1",
-    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "0",
-}
-_HOST = "127.0.0.1"
-_ASK_EVERY_S = 0.05
-_ANSWER_WITHIN_S = 2.0
-_END_WITHIN_S = 5.0
-#: Another program may take the free port before the server does.
-_PORTS_TRIED = 3
-
-
-def prepare_environment() -> None:
-    """Fill in defaults for Prefect, thread pools and Great Expectations; never overrides the user's.
-
-    Adds the loopback address to ``no_proxy``.
-    """
-    for name, value in (PREFECT_ENVIRONMENT | THREAD_ENVIRONMENT | {"GX_ANALYTICS_ENABLED": "false"}).items():
-        os.environ.setdefault(name, value)
-    # Prefect's client and `_answers` heed proxies, and none reaches this machine's own loopback address
-    direct = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
-    hosts = [host.strip() for host in direct.split(",") if host.strip()]
-    if _HOST not in hosts and "*" not in hosts:
-        os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join([*hosts, _HOST])
+#: The own server's PREFECT_HOME, with its database; `PREFECT_HOME=WORK/prefect prefect server start` shows its runs.
+SERVER_HOME = "prefect"
 
 
 class PrefectServer:
@@ -77,144 +28,68 @@ class PrefectServer:
     that server is used and none is started.
     """
 
-    def __init__(self, work_dir: Path) -> None:
-        self._record = work_dir / SERVERS_FILE
-        self._log = work_dir / SERVER_LOG
-        self._process: subprocess.Popen[bytes] | None = None
-        self._url: str | None = None
+    def __init__(self, work_dir: Path, note: Callable[[str], None] = lambda _: None) -> None:
+        """Nothing is started yet.
+
+        Args:
+            work_dir: folder for the server's log, its database and the note of its process.
+            note: told, from threads too, in one sentence what became of the server.
+        """
+        self._work_dir = work_dir
+        self._note = note
+        self._own: OwnServer | None = None
 
     def __enter__(self) -> Self:
-        """Start it; returns at once. A server that a killed build left here is ended first."""
-        from prefect.settings import get_current_settings
+        """Start it, and return at once. A server that a killed build left here is ended first.
 
-        end_stale_servers(self._record)
-        if get_current_settings().api.url is None:
-            self._start()
+        Raises:
+            ResourceError: the user names a server that does not answer as it should.
+        """
+        record = self._work_dir / SERVERS_FILE
+        end_stale_servers(record, self._note)
+        if not check_address():
+            self._own = OwnServer(self._work_dir / SERVER_HOME, self._work_dir / SERVER_LOG, record, self._note)
+            self._own.start()
         return self
 
     @contextmanager
     def ready(self) -> Iterator[None]:
-        """Wait until it answers; inside, flows talk to it.
+        """Wait until it answers; inside, flows talk to it. Leaving waits until it has taken what is queued for it.
 
         Raises:
             ResourceError: it ended, or does not answer in ``PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS``.
         """
-        from prefect.settings import PREFECT_API_URL, temporary_settings
+        from prefect.settings import (
+            PREFECT_API_URL,
+            PREFECT_CLIENT_CSRF_SUPPORT_ENABLED,
+            get_current_settings,
+            temporary_settings,
+        )
 
-        with ExitStack() as stack:
-            if self._process is not None:
-                self._wait()
-                stack.enter_context(temporary_settings({PREFECT_API_URL: self._url}))
-            yield
+        from flows.orchestration.outbox import Outbox
+        from flows.orchestration.unfinished import close_unfinished_runs
+
+        if self._own is None:
+            with Outbox(threading.Event(), self._note):
+                yield
+            return
+        self._own.wait(get_current_settings().server.ephemeral.startup_timeout_seconds)
+        # a client asks for a token first, which our server has not
+        ours = {PREFECT_API_URL: self._own.url, PREFECT_CLIENT_CSRF_SUPPORT_ENABLED: False}
+        with temporary_settings(ours):
+            if self._own.had_runs:
+                close_unfinished_runs()
+            box = Outbox(self._own.gone, self._note)
+            token = server_gone.set(self._own.gone)
+            try:
+                with box:
+                    yield
+            finally:
+                server_gone.reset(token)
+                box.wait_until_recorded()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
-        self._record.unlink(missing_ok=True)
-
-    def _start(self) -> None:
-        import prefect
-        from prefect.settings import get_current_settings
-
-        with socket.socket() as probe:
-            probe.bind((_HOST, 0))
-            port = probe.getsockname()[1]
-        folder = str(Path(prefect.__file__).parent)
-        command = [sys.executable, "-m", "uvicorn", "--app-dir", folder, "--factory", _SERVER_APP]
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*command, "--host", _HOST, "--port", str(port), "--log-level", "error", "--lifespan", "on"],
-                env=os.environ
-                | _SERVER_ENVIRONMENT
-                | get_current_settings().to_environment_variables(exclude_unset=True),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                # Ctrl-C is for the build, which has to tell the server that it was stopped, and then ends it
-                start_new_session=True,
-            )
-        self._url = f"http://{_HOST}:{port}/api"
-        record_servers(self._record)
-
-    def _wait(self) -> None:
-        from prefect.settings import get_current_settings
-
-        patience_s = get_current_settings().server.ephemeral.startup_timeout_seconds
-        started, ports = time.monotonic(), 1
-        while not self._answers():
-            ended = self._process is None or self._process.poll() is not None
-            if (ended and ports == _PORTS_TRIED) or time.monotonic() - started > patience_s:
-                what = "ended at once" if ended else f"did not answer within {patience_s} s"
-                raise ResourceError(
-                    f"Prefect's server {what}; its words are in {self._log}. Run the same command again; set "
-                    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS higher on a slow machine, or PREFECT_API_URL "
-                    "to a server that runs already"
-                )
-            if ended:
-                ports += 1
-                self._start()
-            time.sleep(_ASK_EVERY_S)
-
-    def _answers(self) -> bool:
-        try:
-            with urlopen(f"{self._url}/health", timeout=_ANSWER_WITHIN_S) as answer:  # our own, on the loopback
-                return bool(answer.status == 200)  # noqa: PLR2004
-        except (URLError, OSError):
-            return False
-
-    def _end(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_END_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process = None
-
-
-def record_servers(file: Path) -> None:
-    """Remember the Prefect servers this process started (pid and start time)."""
-    servers = [
-        {"pid": child.pid, "created": child.create_time()}
-        for child in psutil.Process().children(recursive=True)
-        if _is_prefect_server(child)
-    ]
-    write_text_atomic(file, json.dumps(servers))
-
-
-def end_stale_servers(file: Path) -> int:
-    """End servers that a killed build of ours recorded in ``file``; returns how many were ended.
-
-    A process is only touched when id, start time and command line all agree.
-    """
-    if not file.exists():
-        return 0
-    try:
-        recorded = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        recorded = []
-    ended = 0
-    for entry in recorded:
-        try:
-            process = psutil.Process(int(entry["pid"]))
-            if abs(process.create_time() - float(entry["created"])) > 1.0 or not _is_prefect_server(process):
-                continue
-            process.terminate()
-            process.wait(timeout=10)
-            ended += 1
-        except psutil.NoSuchProcess:
-            continue
-        except psutil.TimeoutExpired:
-            process.kill()
-            ended += 1
-    file.unlink(missing_ok=True)
-    return ended
-
-
-def _is_prefect_server(process: psutil.Process) -> bool:
-    try:
-        return any(_SERVER_MARK in argument for argument in process.cmdline())
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        return False
+        if self._own is not None:
+            self._own.end()

@@ -18,7 +18,7 @@ from flows.common.workers import default_workers
 from flows.config.build_config import BuildConfig
 from flows.prepare.disk import disk_needs
 from flows.prepare.resolve import Parts, prepare
-from flows.scripts.estimate import ScriptEstimate, estimate_scripts
+from flows.prepare.script_estimate import ScriptEstimate, estimate_scripts
 from generators.scripts.packs import load_packs
 from generators.scripts.settings import ScriptSettings
 from generators.speech.engine import Control
@@ -175,9 +175,11 @@ def spoken_lines(script: Script, voiced: bool = False) -> list[str]:
     return [turn.text for turn in script.turns] + replies or [line.text for line in script.lines]
 
 
-def print_estimate(config: BuildConfig, parts: Parts, base_dir: Path, console: Console) -> None:
-    """Quota table and totals for ``--dry-run``."""
-    figures = estimate(config, parts, base_dir)
+def print_estimate(
+    config: BuildConfig, parts: Parts, base_dir: Path, console: Console, figures: Estimate | None = None
+) -> None:
+    """Quota table and totals for ``--dry-run``; ``figures`` where they are known already."""
+    figures = figures or estimate(config, parts, base_dir)
     table = Table(title=f"{config.name}: what would be made")
     for heading in ("task", "language", "split", "turns", "items"):
         table.add_column(heading)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import polars
 import pyarrow.parquet
 
-from data_schemas.finding import Finding, Severity, sort_findings
+from data_schemas.catalog import CATALOG_SCHEMA
+from data_schemas.finding import Finding, sort_findings
 from data_schemas.foundation.base import read_jsonl, write_jsonl
 from data_schemas.scene import Scene
 from data_schemas.script import Script
-from data_schemas.tasks import Track
+from data_schemas.tasks import Language, Track
 from flows.common.atomic import write_text_atomic
 from flows.common.progress import Reporter
 from flows.config.build_config import BuildConfig
@@ -28,7 +29,8 @@ from flows.timing.distance import timing_json
 from flows.timing.report import timing_report
 from generators.speech.engine import SpeechEngine
 from validators.core.clip_measures import ClipMeasures
-from validators.run.tables import decode_measures, measures_frame, parquet_bytes
+from validators.run.tables import decode_measures, measures_frame
+from validators.sets.blame import ItemName, blamed_items, unblamed
 from validators.sets.catalog import CatalogExpectations, DeclaredEngine, judge_catalog
 from validators.sets.dataset import judge_dataset
 from validators.sets.set_judges import judge_clips, judge_tables
@@ -65,15 +67,15 @@ def judge_release(
         handle.writelines(line + "\n" for line in shelf.scripts())
     texts = read_texts(read_jsonl(staging / SCRIPTS_FILE, Script), config.validation)
     thresholds, selected = config.validation.at(engine=config.speech.engine), config.validation.selected
-    report = judge_catalog(polars.read_parquet(staging / CATALOG_FILE), catalog_expectations(config, engine, counts))
-    clips = list(_clips(shelf))
-    heard = judge_clips(config.name, clips, thresholds, selected)
+    report = judge_catalog(staging / CATALOG_FILE, catalog_expectations(config, engine, counts))
+    names = MeasureNames()
+    heard = judge_clips(config.name, names.of(_clips(shelf)), thresholds, selected)
     tables = judge_tables(staging, layouts, thresholds, selected - {"lock"})
     survey = judge_dataset(staging, layouts, thresholds)
     found = (*survey, *report.findings, *texts.findings, *heard.findings, *tables.findings)
     validation = staging / VALIDATION
     validation.mkdir(exist_ok=True)
-    (validation / "measures.parquet").write_bytes(parquet_bytes(measures_frame(clips)))
+    write_measures(shelf, validation / "measures.parquet", names)
     _write_findings(validation / "findings.jsonl", shelf, found)
     for name, figures in {**heard.reports, **tables.reports, "catalog": report.results}.items():
         _write_json(validation / f"{name}.json", figures)
@@ -86,16 +88,42 @@ def judge_release(
 
 def write_catalog(shelf: Shelf, path: Path) -> None:
     """All rows of all accepted items, cell by cell: one row group each, whatever the shards were."""
-    writer = None
-    try:
-        for frame in shelf.by_cell(CATALOG_TABLE):
-            table = frame.to_arrow()
-            if writer is None:
-                writer = pyarrow.parquet.ParquetWriter(path, table.schema, compression="zstd")
-            writer.write_table(table, row_group_size=len(frame))
-    finally:
-        if writer is not None:
-            writer.close()
+    write_groups(path, CATALOG_SCHEMA, shelf.by_cell(CATALOG_TABLE))
+
+
+def write_measures(shelf: Shelf, path: Path, names: MeasureNames) -> None:
+    """What was measured of every clip of accepted items, a row each, cell by cell."""
+    empty = measures_frame(())
+    schema = {**empty.schema, **dict.fromkeys(sorted(names.texts), polars.String)}
+    schema |= dict.fromkeys(sorted(names.values), polars.Float64)
+    frames = (
+        measures_frame([decode_measures(body) for body in frame["body"]]) for frame in shelf.by_cell(MEASURES_TABLE)
+    )
+    write_groups(path, schema, frames)
+
+
+def write_groups(path: Path, schema: Mapping[str, Any], frames: Iterable[polars.DataFrame]) -> None:
+    """A parquet file with a row group per frame; columns that a frame lacks are null there."""
+    empty = polars.DataFrame(schema=schema)
+    with pyarrow.parquet.ParquetWriter(path, empty.to_arrow().schema, compression="zstd") as writer:
+        for frame in frames:
+            if len(frame):
+                whole = polars.concat([empty, frame], how="diagonal")
+                writer.write_table(whole.to_arrow(), row_group_size=len(whole))
+
+
+@dataclass
+class MeasureNames:
+    """Names of all texts and numbers that were measured of clips passing through."""
+
+    texts: set[str] = field(default_factory=set)
+    values: set[str] = field(default_factory=set)
+
+    def of(self, clips: Iterable[ClipMeasures]) -> Iterator[ClipMeasures]:
+        for clip in clips:
+            self.texts |= clip.texts.keys()
+            self.values |= clip.values.keys()
+            yield clip
 
 
 def catalog_expectations(
@@ -118,22 +146,17 @@ def keep_gate_findings(staging: Path, work_dir: Path) -> Path:
     return kept
 
 
-def _verdict(found: Iterable[Finding], suite_passed: bool, shelf: Shelf, texts: ReleaseTexts) -> GateVerdict:
-    plan_of = shelf.plan_of()
-    of_script = dict(zip(shelf.accepted["script_id"], shelf.accepted["plan_id"], strict=True))
-    blamed: dict[str, list[Finding]] = {}
-    about_nobody = []
-    for finding in found:
-        if finding.severity is not Severity.ERROR:
-            continue
-        plan_id = plan_of.get(finding.item) or of_script.get(finding.item)
-        if plan_id is None:
-            about_nobody.append(finding)
-        else:
-            blamed.setdefault(plan_id, []).append(finding)
+def _verdict(found: Sequence[Finding], suite_passed: bool, shelf: Shelf, texts: ReleaseTexts) -> GateVerdict:
+    accepted = shelf.accepted
+    plan_of = {
+        ItemName(Language(cell.split("/")[1]), item, script): plan
+        for plan, cell, item, script in accepted.select("plan_id", "cell", "item_id", "script_id").iter_rows()
+    }
+    blamed = {plan_of[item]: said for item, said in blamed_items(found, plan_of).items()}
+    about_nobody = unblamed(found, plan_of)
     if not suite_passed and not about_nobody and not blamed:
         raise RuntimeError("the catalog's suite failed and named no expectation: a defect of ours")
-    return GateVerdict({plan: tuple(said) for plan, said in sorted(blamed.items())}, tuple(about_nobody), texts)
+    return GateVerdict(blamed, about_nobody, texts)
 
 
 def _clips(shelf: Shelf) -> Iterator[ClipMeasures]:

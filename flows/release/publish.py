@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from flows.release.books import CellCount
 from flows.release.card import dataset_card, resource_declaration
 from flows.release.gate import GateVerdict, judge_release, keep_gate_findings
 from flows.release.lock import lock_head, write_lock
+from flows.release.quarantine import QUARANTINE
 from flows.release.shelf import Shelf
 from flows.release.speech_report import SPEECH_FILE, speech_report
 from flows.release.stage import PARTIAL_MARK, fresh_staging, move_to
@@ -119,9 +121,11 @@ def stage(
     if verdict.about_nobody:
         kept = keep_gate_findings(staging, config.work_dir)
         first = verdict.about_nobody[0]
+        codes = Counter(found.code for found in verdict.about_nobody)
         raise GateFailed(
-            f"the assembled set did not pass ({len(verdict.about_nobody)} errors about no item in particular; first: "
-            f"{first.code} {first.item}: {first.message}); nothing was published. All findings: {kept}"
+            f"the assembled set did not pass: {', '.join(f'{code} x{count}' for code, count in codes.most_common())}, "
+            f"about no item in particular (first: {first.code} {first.item}: {first.message}). Nothing was published; "
+            f"all findings are in {kept}, rejected items in {config.work_dir / QUARANTINE}"
         )
     return Staged(staging, files, verdict)
 

@@ -9,7 +9,7 @@ from flows.common import staging
 from flows.common.staging import PARTIAL_MARK, Place, held, move_to
 from validators.files.lock import LOCK_FILE
 
-__all__ = ["PARTIAL_MARK", "fresh_staging", "move_to", "release_place"]
+__all__ = ["PARTIAL_MARK", "check_release_place", "fresh_staging", "move_to", "release_place"]
 
 
 def release_place(target: Path) -> AbstractContextManager[None]:
@@ -20,6 +20,15 @@ def release_place(target: Path) -> AbstractContextManager[None]:
         TargetError: it is not free, or a release made beside it could not be moved there.
     """
     return held(_place(target))
+
+
+def check_release_place(target: Path) -> None:
+    """What `release_place` refuses for good, without leaving or locking anything.
+
+    Raises:
+        TargetError: as `release_place`.
+    """
+    staging.check_takes(_place(target))
 
 
 def fresh_staging(target: Path) -> Path:

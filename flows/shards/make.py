@@ -9,8 +9,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future
-from concurrent.futures import wait as wait_for
+from concurrent.futures import CancelledError, Executor, Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -126,10 +126,10 @@ class _Shard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for future in self._begun:
-            future.cancel()
-        if not self._bench.cancelled.is_set():  # then the pool is ended, and its futures with it
-            wait_for(self._begun)
+        running = [future for future in self._begun if not future.cancel()]
+        for future in () if self._bench.cancelled.is_set() else running:  # cancelled: the pool is killed
+            with suppress(CancelledError):
+                future.exception()
 
     def make(self, job: ShardJob) -> ShardDone:
         drafts = self._produce(self._plan_all(job))

@@ -110,6 +110,12 @@ def _engine_of(context: BuildContext) -> SpeechEngine:
     return _engine(context.config.speech.model_dump_json())
 
 
+def tools_of(context: BuildContext) -> tuple[SpeechEngine, Instruments]:
+    """What speaks and what judges in this process: one each, loaded on first use."""
+    config = context.config
+    return _engine_of(context), _instruments(config.validation.selected, config.work_dir / MEASURED)
+
+
 def plan_step(context: ContextRef, plan: DialoguePlan, script: Script) -> Wanted:
     """Everything an item has to say.
 

@@ -1,4 +1,4 @@
-"""``humdial voices``: who is cast, and the audition, in which every voice of the pool is heard and measured."""
+"""Who is cast, and the audition, in which every voice of the pool is heard and measured."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.table import Table
 
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.foundation.base import Record, write_jsonl
@@ -21,10 +19,10 @@ from data_schemas.speakers import AgeBand, Gender, MixPart, Voice
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import Utterance
 from flows.common.atomic import write_text_atomic
-from flows.common.progress import Reporter, progress_display
+from flows.common.progress import Reporter
 from flows.common.staging import Place, staged
 from flows.common.workers import WorkerPool
-from flows.config.build_config import BuildConfig, load_config
+from flows.config.build_config import BuildConfig
 from flows.shards.speech import SpeechWork
 from flows.shards.steps import MEASURED
 from flows.voices.page import PageVoice, voices_page
@@ -129,6 +127,8 @@ class CastPool(NamedTuple):
 
     voices: tuple[CastVoice, ...]
     notes: tuple[str, ...]
+    #: why nobody can be cast from them
+    problem: str | None = None
 
 
 def sentences() -> dict[Language, tuple[str, ...]]:
@@ -137,21 +137,10 @@ def sentences() -> dict[Language, tuple[str, ...]]:
     return {Language(language): tuple(texts) for language, texts in raw.items()}
 
 
-def voices_command(path: Path, overrides: tuple[str, ...], folder: Path | None, console: Console) -> None:
-    """``humdial voices CONFIG [--audition FOLDER]``: without a folder the pool is only listed."""
-    config = load_config(path, overrides)
-    if folder is None:
-        print_pool(cast_pool(config), console)
-        return
-    with progress_display(console) as reporter:
-        page = audition(config, folder, reporter)
-    console.print(f"listen: {page}\nnumbers: {folder / ROWS}", markup=False, soft_wrap=True)
-
-
 def cast_pool(config: BuildConfig, engine: SpeechEngine | None = None) -> CastPool:
     """Every voice of the configuration's engine in the languages of its quotas, by language and then as declared.
 
-    A pool that cannot be cast is listed all the same, with the reason among the notes: it is heard before it is whole.
+    A pool that cannot be cast is listed all the same, with the reason: it is heard before it is whole.
 
     Raises:
         EngineError, QuotaImpossible: the engine, its registry or the quotas are wrong; one sentence.
@@ -160,14 +149,15 @@ def cast_pool(config: BuildConfig, engine: SpeechEngine | None = None) -> CastPo
     languages = sorted({cell.language for cell, _ in expand(config.quotas)})
     voices = engine.voices()
     places: dict[VoiceKey, list[tuple[Split, Role]]] = {}
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
+    problem = None
     try:
         for speaker in cast_speakers(voices, languages, config.speech.casting, config.seed):
             places.setdefault((speaker.language, speaker.voice), []).append((speaker.split, speaker.role))
     except EngineError as error:
-        notes.append(str(error))
+        problem = str(error)
     if config.speech.voices is not None:
-        notes += clip_notes(Path(config.speech.voices), voices)
+        notes = tuple(clip_notes(Path(config.speech.voices), voices))
     return CastPool(
         tuple(
             _cast_voice(voice, places.get((language, voice.id), []))
@@ -175,21 +165,9 @@ def cast_pool(config: BuildConfig, engine: SpeechEngine | None = None) -> CastPo
             for voice in voices
             if voice.language is language
         ),
-        tuple(notes),
+        notes,
+        problem,
     )
-
-
-def print_pool(pool: CastPool, console: Console) -> None:
-    """A table: voice, language, gender, age, licence, split, roles; then the notes."""
-    table = Table()
-    for heading in ("voice", "language", "gender", "age", "licence", "split", "roles"):
-        table.add_column(heading, overflow="fold")
-    for one in pool.voices:
-        age = "" if one.age is None else one.age.value
-        table.add_row(one.voice, one.language, one.gender, age, one.license, one.split or "not cast", one.roles)
-    console.print(table)
-    for note in pool.notes:
-        console.print(note, markup=False, soft_wrap=True)
 
 
 def audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: SpeechEngine | None = None) -> Path:
@@ -217,7 +195,8 @@ def audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: Spee
 
 def _write_audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: SpeechEngine) -> None:
     pool = cast_pool(config, engine)
-    for note in pool.notes:
+    notes = (*pool.notes, *(() if pool.problem is None else (pool.problem,)))
+    for note in notes:
         reporter.note(note)
     names = {_key(one) for one in pool.voices}
     voices = [voice for voice in engine.voices() if (voice.language, voice.id) in names]
@@ -229,7 +208,7 @@ def _write_audition(config: BuildConfig, folder: Path, reporter: Reporter, engin
         for key, utterances in hearing.spoken.items()
     }
     limit = _thresholds(config).max_voice_similarity
-    page = voices_page(config.name, [_page_voice(row) for row in rows], samples, pool.notes, limit)
+    page = voices_page(config.name, [_page_voice(row) for row in rows], samples, notes, limit)
     write_jsonl(folder / ROWS, rows)
     write_text_atomic(folder / PAGE, page)
 

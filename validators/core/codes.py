@@ -16,13 +16,24 @@ from validators.core.code_table import CODE_ROWS
 from validators.core.thresholds import ENGINE_DEFAULTS, FAMILIES, Thresholds
 
 RESYNTHESISE = "resynthesise"
+STOP = "stop"
 _ACTION = {
     Severity.ERROR: "quarantine",
     Severity.WARNING: "accept, report",
     Severity.INFO: "accept, count",
 }
-#: Families and codes whose errors are mended by writing or speaking again. A code wins over its family.
+#: Families and codes whose errors are mended by writing or speaking again, or that are about no item, so that
+#: no other item would mend them. A code wins over its family.
 _MENDED = {
+    "CATALOG": STOP,
+    "SET.EMPTY": STOP,
+    "SET.BAD_ROW": STOP,
+    "SET.UNREADABLE": STOP,
+    "SET.OUTPUT_FILE": STOP,
+    "SET.LOCK_MISMATCH": STOP,
+    "SET.COUNTS": STOP,
+    "SPEAKER.SHARED": STOP,
+    "EMOTION.RECOVERY": STOP,
     "SCRIPT": "rewrite",
     "T1.TEXT_LANGUAGE": "rewrite",
     "T1.RESPONSE_LANGUAGE": "rewrite",
@@ -46,7 +57,7 @@ class CodeInfo(NamedTuple):
 
     @property
     def action(self) -> str:
-        """What the pipeline does: accept, resynthesise, rewrite or quarantine."""
+        """What the pipeline does: accept, resynthesise, rewrite, quarantine or stop."""
         if self.severity is Severity.ERROR:
             return _MENDED.get(self.code) or _MENDED.get(self.code.split(".")[0]) or _ACTION[Severity.ERROR]
         return _ACTION[self.severity]
@@ -148,11 +159,15 @@ A finding has a stable code. What follows from it depends on its severity alone:
 
 | severity | what the pipeline does |
 |---|---|
-| error | the item goes to `quarantine/` and a top-up plan replaces it; a set-level error fails the release |
+| error | the item goes to `quarantine/` and a top-up plan replaces it; an error about no item stops the release |
 | warning | the item is released and the report shows the finding |
 | info | the item is released and the finding is counted |
 
-The column "pipeline" says what mends an error. `quarantine`: another item takes the place. `rewrite`: the writer is
+The column "pipeline" says what mends an error. `quarantine`: another item takes the place. Of a pair (the same sound,
+nearly the same words, an id or text that stands twice) the item with the later id is the one named. `stop`: the finding
+is about a file, a speaker, a count or a mean and about no item, so no other item would mend it and the release is not
+published (`validators.sets.blame` tells both apart). `SCRIPT.COLLAPSE` of a whole set names a language and task and
+stops the release too. `rewrite`: the writer is
 asked again with the finding (`SCRIPT.*`, while scripts are written); a finished script goes to quarantine.
 `resynthesise`: the utterance has to be spoken again with another seed; Kokoro and espeak say the same bytes whatever
 the seed, so today the item goes to quarantine and a top-up plan with another script replaces it.

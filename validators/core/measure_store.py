@@ -28,19 +28,19 @@ class MeasureStoreError(Exception):
 class MeasureStore:
     """A SQLite file of measurements by key. One instance per process; safe between processes.
 
+    A cache is no reason to stop: a damaged file is set aside under the name ``*.damaged`` and begun anew.
+
     Raises (all methods):
-        MeasureStoreError: the file is no such store or cannot be opened; OSError (ENOSPC): the disk is full.
+        MeasureStoreError: the file cannot be opened; OSError (ENOSPC): the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _readable_errors(path):
-            self._database = open_database(path, _TABLE)
+        self._database = self._opened()
 
     def get(self, key: str) -> Measurement | None:
         """What was kept under a key; None where there is nothing, or nothing that can be read."""
-        with _readable_errors(self.path):
-            row = self._database.execute("SELECT body FROM measured WHERE key = ?", (key,)).fetchone()
+        row = self._execute("SELECT body FROM measured WHERE key = ?", (key,))
         if row is None:
             return None
         try:
@@ -49,13 +49,63 @@ class MeasureStore:
             return None
 
     def put(self, key: str, measurement: Measurement) -> None:
-        """Keep a measurement; the first one under a key stays."""
+        """Keep a measurement, in the place of a row that could not be read."""
         row = (key, dump_json(encode_measurement(measurement)))
-        with _readable_errors(self.path):
-            self._database.execute("INSERT OR IGNORE INTO measured VALUES (?, ?)", row)
+        self._execute("INSERT OR REPLACE INTO measured VALUES (?, ?)", row)
 
     def close(self) -> None:
         self._database.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        with _readable_errors(self.path):
+            try:
+                return open_database(self.path, _TABLE)
+            except sqlite3.Error as error:
+                if not is_damaged(error):
+                    raise
+            _set_aside(self.path)
+            return open_database(self.path, _TABLE)
+
+    def _execute(self, statement: str, values: tuple[str, ...]) -> tuple[str] | None:
+        """The first row of what a statement gives; once more with a new file where this one is damaged."""
+        with _readable_errors(self.path):
+            try:
+                return _first(self._database, statement, values)
+            except sqlite3.Error as error:
+                if not is_damaged(error):
+                    raise
+            self._database.close()
+            _set_aside(self.path)
+            self._database = self._opened()
+            return _first(self._database, statement, values)
+
+
+def _first(database: sqlite3.Connection, statement: str, values: tuple[str, ...]) -> tuple[str] | None:
+    row: tuple[str] | None = database.execute(statement, values).fetchone()
+    return row
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a damaged file and drop its log, unless another process did so already."""
+    from filelock import FileLock
+
+    with FileLock(path.with_name(f"{path.name}.lock")):
+        if _is_sound(path):
+            return
+        path.replace(path.with_name(f"{path.name}.damaged"))
+        for ending in ("-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            return bool(database.execute("PRAGMA quick_check").fetchone()[0] == "ok")
+        finally:
+            database.close()
+    except sqlite3.Error:
+        return not path.exists()
 
 
 @contextmanager
@@ -65,11 +115,6 @@ def _readable_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if is_disk_full(error):
             raise OSError(errno.ENOSPC, "disk full", str(path)) from error
-        if is_damaged(error):
-            raise MeasureStoreError(
-                f"{path}: the file of kept measurements is damaged ({error}); remove it, with the files of the same "
-                "name ending in -wal and -shm, and run again: everything is then measured anew"
-            ) from error
         raise MeasureStoreError(
             f"{path}: the file of kept measurements cannot be used ({error}); it must lie on a local disk you may "
             "write to, and no program may hold it locked"

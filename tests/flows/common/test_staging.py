@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli.guard import status_of
 from flows.common import staging
 from flows.common.errors import EXIT_USAGE, HumdialError, ResourceError, TargetError
 from flows.common.staging import PARTIAL_MARK, Place, discard, fresh_folder, held, move_to, staged
@@ -72,7 +73,7 @@ def _race(target: Path, start: Barrier, told: multiprocessing.SimpleQueue[int]) 
             for number in range(FILES):
                 (folder / f"{number}.txt").write_text("一样", encoding="utf-8")
     except HumdialError as refused:
-        told.put(refused.exit_code)
+        told.put(status_of(refused))
     else:
         told.put(0)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.cli.app import known_sentence
+from flows.cli.guard import known_sentence
 from flows.common.threads import THREAD_ENVIRONMENT, one_thread_environment
 from flows.common.workers import WORKER_DIED, PoolStopped, SerialExecutor, WorkerPool
 

@@ -110,7 +110,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from flows.cli.app import run_guarded
+from flows.cli.guard import run_guarded
 from flows.common.progress import SilentReporter
 from flows.exports.run import ExportJob, run_export
 from tests.flows.exports.test_run import Ids

@@ -18,7 +18,8 @@ import pytest
 from typer.testing import CliRunner
 
 import validators
-from flows.cli.app import app, known_sentence
+from flows.cli.app import app
+from flows.cli.guard import known_sentence
 from flows.common.errors import ConfigError, ResourceError, TargetError
 from flows.common.staging import alone
 from flows.validation.earlier import OWNERS

@@ -18,6 +18,7 @@ from rich.console import Console
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.speakers import MixPart
 from data_schemas.tasks import Language, Role, Split
+from flows.cli.voices import print_pool
 from flows.common.errors import ResourceError, TargetError
 from flows.common.progress import SilentReporter
 from flows.config.build_config import load_config
@@ -33,9 +34,7 @@ from flows.voices.audition import (
     _speak_all,
     audition,
     cast_pool,
-    print_pool,
     sentences,
-    voices_command,
 )
 from flows.voices.page import PageVoice, voices_page
 from generators.speech.engine import EngineUnusable
@@ -43,6 +42,7 @@ from generators.speech.espeak.engine import EspeakEngine
 from generators.speech.requests import PlannedUtterance
 from generators.speech.text.normalise import normalise
 from tests.support.builds import draft_config
+from tests.support.cli import invoke
 
 ZH, EN = Language.ZH, Language.EN
 
@@ -73,13 +73,13 @@ def test_a_pool_that_cannot_be_cast_is_listed_with_the_reason(tmp_path: Path) ->
     pool = cast_pool(load_config(draft_config(tmp_path)), TwoVoices())
     assert [one.voice for one in pool.voices] == ["cmn+f1", "cmn+m1"]
     assert {one.split for one in pool.voices} == {""}
-    assert any("too few" in note for note in pool.notes)
+    assert pool.problem is not None and "too few" in pool.problem
 
 
 def test_the_command_prints_the_pool(tmp_path: Path) -> None:
-    out = io.StringIO()
-    voices_command(draft_config(tmp_path), (), None, Console(file=out, width=200))
-    lines = [line for line in out.getvalue().splitlines() if "cmn+f1" in line]
+    status, out, _ = invoke("voices", str(draft_config(tmp_path)))
+    lines = [line for line in out.splitlines() if "cmn+f1" in line]
+    assert status == 0
     assert len(lines) == 1
     assert re.search(
         r"cmn\+f1\s.*zh\s.*female\s.*GPL-3\.0-or-later\s.*(train|dev)\s.*(user third_party|assistant)", lines[0]
