@@ -1,8 +1,8 @@
 """Paid work is kept: a content-addressed store of audio, shared by any number of processes.
 
 An entry is two files, ``<root>/<key[:2]>/<key>.wav`` (PCM16, mono) and ``<key>.json``. The JSON is
-written last and holds the hash of the WAV, so a half-written or damaged entry is seen and made
-again; nothing needs ``fsync`` for that, a lost block shows as a wrong hash.
+written last and holds the hash of the WAV and one of itself, so a half-written or damaged entry is seen
+and made again; nothing needs ``fsync`` for that, a lost block shows as a wrong hash.
 """
 
 from __future__ import annotations
@@ -50,6 +50,13 @@ class AudioEntry(Record):
     facts: AudioFacts
     #: the record the key was made from, for people who look
     made_from: dict[str, Any]
+    #: hash of all of the above; None: written by a version that kept none, and believed as it is
+    seal: str | None = None
+
+    def sealed(self) -> AudioEntry:
+        """The same with its seal."""
+        body = self.model_copy(update={"seal": None}).to_json_line()
+        return self.model_copy(update={"seal": hashlib.sha256(body.encode()).hexdigest()})
 
 
 def key_of(record: Record) -> str:
@@ -122,7 +129,7 @@ class Store:
             num_samples=len(samples),
             facts=facts,
             made_from=made_from.model_dump(mode="json"),
-        )
+        ).sealed()
         with FileLock(path.parent / _LOCK_FILE):
             existing = self.get(key)
             if existing is not None:
@@ -139,6 +146,8 @@ class Store:
         except (FileNotFoundError, UnicodeDecodeError, ValidationError):
             return None
         if entry.key != key or entry.wav_sha256 != hashlib.sha256(wav).hexdigest():
+            return None
+        if entry.seal is not None and entry != entry.sealed():
             return None
         return entry, wav
 

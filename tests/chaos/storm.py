@@ -130,7 +130,7 @@ class Storm:
         self._config = config
         self._draw = named_generator(seed, "storm", "blows")
         self._undisturbed = undisturbed
-        self._totals = {phase: len(list(undisturbed.signs(phase))) for phase in _MAKING}
+        self._totals = {phase: len(list(undisturbed.signs(phase))) for phase in (*_MAKING, Phase.REJECTS)}
         self._tree = tree_of(undisturbed.release)
         self._say = say
         self._blows: list[Blow] = []
@@ -218,7 +218,8 @@ class Storm:
             return self._signs(strike.phase) + 1 + int(strike.depth * max(0, missing - _SLACK) / 2)
         if strike.phase is Phase.STAGING:
             return 1 + int(strike.depth * 0.9 * sum(path.endswith(".wav") for path in self._tree))
-        return 1 + int(strike.depth * {Phase.SET_JUDGES: 8, Phase.LOCK: 3, Phase.REJECTS: 3}.get(strike.phase, 1))
+        most = {Phase.SET_JUDGES: 8, Phase.LOCK: 3, Phase.REJECTS: self._totals[Phase.REJECTS]}
+        return 1 + int(strike.depth * most.get(strike.phase, 1))
 
     def _signs(self, phase: Phase) -> int:
         """New ones since the run began."""
