@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pydantic import Field, ValidationError
 
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, wav_bytes
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.partial_files import partial_name
 from data_schemas.utterance import Provenance, WordTiming
 
 _SHARD_DIGITS = 2
@@ -154,11 +154,10 @@ class Store:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write beside the target and rename, so that a reader sees all of it or nothing."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = partial_name(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

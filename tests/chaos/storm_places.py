@@ -16,7 +16,7 @@ Stamp = tuple[int, int]
 #: kind ("speech", "scene", "verdict", "shard") and key
 Unit = tuple[str, str]
 
-_HALF_MADE = re.compile(r"\.making\.|^\..+\.[0-9a-f]{16}$|\.tmp$")
+_HALF_MADE = re.compile(r"\.making\.|\.partial$")
 
 
 class Phase(StrEnum):
