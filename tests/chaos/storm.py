@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -94,30 +94,34 @@ class Outcome:
         return sum(blow.victim in list(Victim) for blow in self.blows)
 
 
+#: Who is killed in a phase, the first time it comes up and later; workers only where they work. To kill the conductor
+#: is to end the run, and only then are files damaged.
+_VICTIMS: Mapping[Phase, tuple[Victim, ...]] = {
+    Phase.PLANNING: (Victim.CONDUCTOR, Victim.SERVER),
+    Phase.SPEECH: (Victim.SERVER, Victim.CONDUCTOR, Victim.WORKER),
+    Phase.COMPOSING: (Victim.WORKER, Victim.CONDUCTOR, Victim.SERVER),
+    Phase.JUDGING: (Victim.CONDUCTOR, Victim.WORKER),
+    Phase.BINDING: (Victim.CONDUCTOR, Victim.SERVER, Victim.WORKER),
+    Phase.REJECTS: (Victim.CONDUCTOR,),
+    Phase.STAGING: (Victim.SERVER, Victim.CONDUCTOR),
+    Phase.SET_JUDGES: (Victim.CONDUCTOR, Victim.SERVER),
+    Phase.LOCK: (Victim.CONDUCTOR,),
+    Phase.RENAMED: (Victim.CONDUCTOR,),
+}
+
+
 def plan_storm(seed: int, kills: int) -> tuple[Strike, ...]:
-    """Kills in a seeded order: first through a whole build, then anywhere; each kind of victim and phase comes up.
-
-    A worker is killed where workers work. Of ten victims six are the conductor, which ends the whole run.
-    """
+    """Kills through a whole build in the order of its phases, then in drawn orders, over and over."""
     draw = named_generator(seed, "storm", "plan")
-    strikes = []
-    phases = _rounds(draw, tuple(Phase), kills)
-    making = _rounds(draw, tuple(_MAKING), kills)
-    for number, phase in enumerate(phases, start=1):
-        victim = (Victim.WORKER, Victim.CONDUCTOR, Victim.SERVER, Victim.CONDUCTOR, Victim.CONDUCTOR)[number % 5]
-        at = making[number - 1] if victim is Victim.WORKER else phase
-        strikes.append(Strike(number, victim, at, float(draw.random()), int(draw.integers(2, 13))))
+    order = list(Phase)
+    strikes: list[Strike] = []
+    while len(strikes) < kills:
+        turn = len(strikes) // len(order)
+        for phase in order[: kills - len(strikes)]:
+            victim = _VICTIMS[phase][turn % len(_VICTIMS[phase])]
+            strikes.append(Strike(len(strikes) + 1, victim, phase, float(draw.random()), int(draw.integers(2, 13))))
+        order = [list(Phase)[int(place)] for place in draw.permutation(len(Phase))]
     return tuple(strikes)
-
-
-def _rounds(draw: np.random.Generator, kinds: Sequence[Phase], count: int) -> list[Phase]:
-    """The kinds over and over: in their own order at first, in a drawn one later."""
-    order = list(kinds)
-    found: list[Phase] = []
-    while len(found) < count:
-        found += order
-        order = [kinds[int(place)] for place in draw.permutation(len(kinds))]
-    return found[:count]
 
 
 class Storm:
@@ -166,7 +170,7 @@ class Storm:
                 if attempt or self._is_made:
                     self._wreck(3)
                 self._start("prefect" if strike.victim is Victim.SERVER else self._either())
-            signs = self._wait_for(strike)
+            signs = self._wait_for(strike if attempt == 0 else replace(strike, depth=0.0))
             if signs is not None:
                 self._hit(strike, signs)
                 return
@@ -218,7 +222,7 @@ class Storm:
             return self._signs(strike.phase) + 1 + int(strike.depth * max(0, missing - _SLACK) / 2)
         if strike.phase is Phase.STAGING:
             return 1 + int(strike.depth * 0.9 * sum(path.endswith(".wav") for path in self._tree))
-        most = {Phase.SET_JUDGES: 8, Phase.LOCK: 3, Phase.REJECTS: self._totals[Phase.REJECTS]}
+        most = {Phase.SET_JUDGES: 5, Phase.LOCK: 3, Phase.REJECTS: self._totals[Phase.REJECTS]}
         return 1 + int(strike.depth * most.get(strike.phase, 1))
 
     def _signs(self, phase: Phase) -> int:

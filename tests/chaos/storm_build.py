@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pypinyin import Style, lazy_pinyin
-
 from data_schemas.emotions import Emotion
 from data_schemas.foundation.base import write_jsonl
 from data_schemas.foundation.randomness import named_generator
@@ -20,13 +18,13 @@ from generators.scripts.settings import ScriptSettings
 from tests.support.builds import draft_config
 
 PACK = "剧本.jsonl"
-#: one sound, written three ways: two of them are of one voice, and the set's judges send the later one back
+#: One sound to espeak, in other words each time: the set's judges send all but the first of a voice back.
 TWINS = (
-    "他是在诗城做试验老师",
-    "她事再狮城作市验姥诗",
-    "它室载师成坐式艳老失",
-    "塌世再湿乘座逝雁姥施",
-    "祂士在尸程作饰燕老虱",
+    "The knight rode right past the pear, and the flower by the sea was dear to his son.",
+    "The night road write past the pair, and the flour by the see was deer to his sun.",
+    "The knight rowed rite past the pare, and the flower by the sea was deer to his sun.",
+    "The night rode wright past the pair, and the flour by the see was dear to his son.",
+    "The knight road right past the pare, and the flour by the sea was deer to his son.",
 )
 _SEED = 5
 _SENTENCE = re.compile(r"[^，。！？；,.!?;:：—…]+")
@@ -54,12 +52,12 @@ def storm_config(folder: Path, items: int) -> Path:
     quotas = _quotas(items)
     spoken = int(quotas[0]["count"])
     write_jsonl(folder / PACK, [*_shipped(), *_mixed(spoken + spoken // 8), *_twins()])
-    users = {"train": {"users": ["cmn+f1", "cmn+m1"]}}
+    few = {"train": {"users": ["en-us+f1", "en-gb+m1"]}}
     return draft_config(
         folder,
         quotas=quotas,
         scripts={"writer": "pack", "pack": [PACK]},
-        speech={"engine": "espeak", "expression": "off", "casting": {"zh": users}},
+        speech={"engine": "espeak", "expression": "off", "casting": {"en": few}},
         validation={"skip": ["slow"], "max_seconds_per_zh_char": 0.29, "max_seconds_per_en_word": 0.255},
         top_up={"rounds": 6},
         execution={"workers": 2, "shard_items": 4},
@@ -112,17 +110,15 @@ def _mixed(count: int) -> Iterator[Script]:
 
 
 def _twins() -> Iterator[Script]:
-    sounds = {tuple(lazy_pinyin(text, style=Style.TONE3)) for text in TWINS}
-    assert len(sounds) == 1, f"the twins do not sound alike: {sounds}"
     replies = (
-        "听起来挺有意思的，后来怎么样了？",
-        "哦，那可真不容易，你慢慢说。",
-        "原来如此，我陪你把话讲完。",
-        "那后来谁帮的忙？",
-        "先歇会儿吧，喝口热水。",
+        "What a picture that makes.",
+        "Tell me how it ended, please.",
+        "He must have been proud of it.",
+        "I would have liked to be there.",
+        "Was anybody with you that day?",
     )
     for number, (text, reply) in enumerate(zip(TWINS, replies, strict=True), start=1):
-        yield _recognition(f"zh-twin-{number}", Language.ZH, text + "。", reply)
+        yield _recognition(f"en-twin-{number}", Language.EN, text, reply)
 
 
 def _recognition(script_id: str, language: Language, text: str, reply: str) -> Script:
