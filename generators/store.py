@@ -1,8 +1,8 @@
 """Paid work is kept: a content-addressed store of audio, shared by any number of processes.
 
 An entry is two files, ``<root>/<key[:2]>/<key>.wav`` (PCM16, mono) and ``<key>.json``. The JSON is
-written last and holds the hash of the WAV, so a half-written or damaged entry is seen and made
-again; nothing needs ``fsync`` for that, a lost block shows as a wrong hash.
+written last and holds the hash of the WAV and one of itself, so a half-written or damaged entry is seen
+and made again; nothing needs ``fsync`` for that, a lost block shows as a wrong hash.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pydantic import Field, ValidationError
 
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, wav_bytes
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.partial_files import partial_name
 from data_schemas.utterance import Provenance, WordTiming
 
 _SHARD_DIGITS = 2
@@ -50,6 +50,13 @@ class AudioEntry(Record):
     facts: AudioFacts
     #: the record the key was made from, for people who look
     made_from: dict[str, Any]
+    #: hash of all of the above; None: written by a version that kept none, and believed as it is
+    seal: str | None = None
+
+    def sealed(self) -> AudioEntry:
+        """The same with its seal."""
+        body = self.model_copy(update={"seal": None}).to_json_line()
+        return self.model_copy(update={"seal": hashlib.sha256(body.encode()).hexdigest()})
 
 
 def key_of(record: Record) -> str:
@@ -122,7 +129,7 @@ class Store:
             num_samples=len(samples),
             facts=facts,
             made_from=made_from.model_dump(mode="json"),
-        )
+        ).sealed()
         with FileLock(path.parent / _LOCK_FILE):
             existing = self.get(key)
             if existing is not None:
@@ -140,16 +147,17 @@ class Store:
             return None
         if entry.key != key or entry.wav_sha256 != hashlib.sha256(wav).hexdigest():
             return None
+        if entry.seal is not None and entry != entry.sealed():
+            return None
         return entry, wav
 
 
 def _replace(path: Path, content: bytes) -> None:
     """Write beside the target and rename, so that a reader sees all of it or nothing."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = partial_name(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -259,8 +259,8 @@ def _publish(
         rounds.make()
         staged = _staged(config, prepared, rounds, reporter)
     shelf, counts = rounds.shelf(), rounds.counts()
+    rounds.prune()  # before there is a release: the next run finds it and does nothing more
     lock = finish(config, prepared, staged, shelf, counts, reporter)
-    rounds.prune()
     rounds.seconds["publish"] += time.monotonic() - publishing
     report = BuildReport(
         name=config.name,

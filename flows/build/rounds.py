@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from data_schemas.finding import Finding
+from data_schemas.foundation.partial_files import sweep_partial
 from data_schemas.plan import DialoguePlan, QuotaCell
 from data_schemas.tasks import Language, Track
 from flows.build.runner import ShardRunner
@@ -311,10 +312,11 @@ class Rounds:
         return "".join(f"{note}. " for note in dict.fromkeys(self._notes))
 
     def prune(self) -> None:
-        """Remove the shards and items of earlier configurations."""
+        """Remove the shards and items of earlier configurations, and what killed processes were writing."""
         self.ledger.prune(frozenset(self._keys))
         scenes = (key for key in self.shelf().index["scene_key"] if key is not None)
         self.ledger.scenes.prune(frozenset(scenes))
+        sweep_partial(self.config.work_dir)
 
     def _codes_of(self, blamed: Mapping[str, tuple[Finding, ...]]) -> Counter[str]:
         return Counter(found.code for said in blamed.values() for found in said)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from data_schemas.foundation.partial_files import partial_name
 
 _BLOCK = 1 << 20
 
@@ -17,7 +18,7 @@ _BLOCK = 1 << 20
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """A new file that takes the place of ``path`` once all is written, however many write it at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    temporary = partial_name(path)
     # ``open`` and not ``mkstemp``, whose files nobody else may read
     handle = temporary.open("xb")
     try:

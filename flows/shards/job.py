@@ -38,12 +38,12 @@ class ContextRef(Record):
 
 
 def keep_context(context: BuildContext) -> ContextRef:
-    """Write a context into its work directory, named by its content."""
-    text = context.to_json_line()
+    """Write a context into its work directory, named by its content; what does not hold it is written again."""
+    text = context.to_json_line() + "\n"
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     path = context.config.work_dir / CONTEXTS / f"{name}.json"
-    if not path.exists():
-        write_text_atomic(path, text + "\n")
+    if not (path.is_file() and path.read_bytes() == text.encode()):
+        write_text_atomic(path, text)
     return ContextRef(path=path)
 
 

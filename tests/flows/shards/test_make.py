@@ -109,6 +109,19 @@ def make(folder: Path, engine: EspeakEngine, monkeypatch: pytest.MonkeyPatch) ->
     return Made(ledger, result)
 
 
+@pytest.mark.parametrize("damage", ["empty", "cut", "other bytes"])
+def test_a_damaged_context_is_written_again(tmp_path: Path, damage: str) -> None:
+    config = load_config(draft_config(tmp_path))
+    context = BuildContext(config=config, speakers=resolve(config).speakers)
+    kept = keep_context(context)
+    whole = kept.path.read_bytes()
+    spoilt = {"empty": b"", "cut": whole[: len(whole) // 2], "other bytes": whole.replace(b"draft", b"drift")}
+    kept.path.write_bytes(spoilt[damage])
+    assert keep_context(context) == kept
+    assert kept.path.read_bytes() == whole
+    assert kept.load() == context
+
+
 def test_it_is_asked_with_other_seeds_until_it_speaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Breaking(failures=TRIES - 1)
     made = make(tmp_path, engine, monkeypatch)

@@ -139,6 +139,36 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path, when: str) -> None:
     assert (tmp_path / "损坏.sqlite.damaged").read_bytes().startswith("不是".encode())
 
 
+def test_no_byte_of_the_file_can_be_another_without_being_noticed(tmp_path: Path) -> None:
+    """What is read is what was written, or measured again; a build never stops for it."""
+    path, copy = tmp_path / "measured.sqlite", tmp_path / "坏" / "measured.sqlite"
+    known = {f"{n:064x}": Measurement({"a": n / 4}, {"听到": f"你好{n}"}, {"v": np.arange(n)}) for n in range(12)}
+    store = MeasureStore(path)
+    for key, one in known.items():
+        store.put(key, one)
+    store.close()
+    whole = path.read_bytes()
+    copy.parent.mkdir()
+    for place in [*range(100), *range(100, len(whole), 83)]:
+        for left in copy.parent.iterdir():
+            left.unlink()
+        copy.write_bytes(whole[:place] + bytes([whole[place] ^ 0xA5]) + whole[place + 1 :])
+        spoilt = MeasureStore(copy)
+        for key, one in known.items():
+            found = spoilt.get(key)
+            assert found is None or encode_measurement(found) == encode_measurement(one), place
+        spoilt.put("0" * 64, known["0" * 64])
+        assert spoilt.get("0" * 64) is not None, place
+        spoilt.close()
+
+
+def test_rows_of_old_versions_are_believed(tmp_path: Path) -> None:
+    store = MeasureStore(tmp_path / "measured.sqlite")
+    body = json.dumps(encode_measurement(Measurement({"a": 1.0}, {"听到": "你好"}, {})))
+    store._execute("INSERT INTO measured VALUES (?, ?)", ("旧", body))
+    assert store.get("旧") == Measurement({"a": 1.0}, {"听到": "你好"}, {})
+
+
 def test_a_file_that_cannot_be_used_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(MeasureStoreError, match="must lie on a local disk"):
         MeasureStore(tmp_path)
