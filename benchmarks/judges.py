@@ -14,6 +14,7 @@ from benchmarks.build import timed_build
 from data_schemas.layouts.base import FoundItem
 from data_schemas.layouts.registry import detect_layouts
 from data_schemas.tasks import SUB_TASKS, Language, Split, Task
+from flows.common.workers import WorkerPool
 from validators.core.instruments import Instruments
 from validators.core.judges import ALL, JUDGES, Level, Selection
 from validators.core.settings import ValidationSettings
@@ -126,5 +127,6 @@ def _together(root: Path, workers: int, again: bool) -> float:
         shutil.rmtree(_KEPT, ignore_errors=True)
     order = JudgeOrder(settings=ValidationSettings(), selected=ALL, engine=ENGINE, kept=_KEPT / f"{workers}.sqlite")
     started = time.perf_counter()
-    validate_root(root, order, workers=workers)
+    with WorkerPool(workers) as pool:
+        validate_root(root, order, executor=pool if workers > 1 else None, workers=workers)
     return time.perf_counter() - started

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +14,7 @@ import yaml
 from benchmarks.build import timed_build
 from data_schemas.tasks import Language, Split, Task, Track
 from flows.common.progress import SilentReporter
+from flows.common.workers import WorkerPool
 from flows.config.build_config import load_config
 from flows.prepare.resolve import prepare, resolve
 from generators.speech.engine import SpeechEngine
@@ -114,7 +113,7 @@ def _requests(path: Path) -> list[PlannedUtterance]:
 def _loop(requests: list[PlannedUtterance]) -> tuple[float, Spent]:
     """Wall seconds of the whole loop, and the sums."""
     started = time.monotonic()
-    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
+    with WorkerPool(WORKERS) as pool:
         spent = list(pool.map(_speak, requests))
     return time.monotonic() - started, Spent(*(sum(column) for column in zip(*spent, strict=True)))
 

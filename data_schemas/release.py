@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from data_schemas.foundation.base import Record, RecordError, describe_validation_error
+from data_schemas.machine import Machine
 from data_schemas.plan import QuotaCell
 
 
@@ -64,6 +65,8 @@ class DatasetLock(Record):
     #: over the cast and what its voices are made of, their licences and origins; None: an older version made it
     voices_sha256: str | None = None
     counts: tuple[LockedCount, ...]
+    #: what it was made with; stands in no hash, see docs/same-bytes.md. None: an older version made it
+    made_on: Machine | None = None
     files: tuple[FileEntry, ...]
     tree_sha256: str
 
@@ -86,7 +89,5 @@ def read_lock(path: Path) -> DatasetLock:
 
 def tree_sha256(entries: Iterable[FileEntry]) -> str:
     """One hash over all paths and contents, independent of order."""
-    digest = hashlib.sha256()
-    for entry in sorted(entries, key=lambda entry: entry.path):
-        digest.update(f"{entry.path}\0{entry.sha256}\0{entry.bytes}\n".encode())
-    return digest.hexdigest()
+    lines = sorted(f"{entry.path}\0{entry.sha256}\0{entry.bytes}\n" for entry in entries)  # as sorted by path
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,8 +1,8 @@
 """Paid work is kept: a content-addressed store of audio, shared by any number of processes.
 
 An entry is two files, ``<root>/<key[:2]>/<key>.wav`` (PCM16, mono) and ``<key>.json``. The JSON is
-written last and holds the hash of the WAV, so a half-written or damaged entry is seen and made
-again; nothing needs ``fsync`` for that, a lost block shows as a wrong hash.
+written last and holds the hash of the WAV and one of itself, so a half-written or damaged entry is seen
+and made again; nothing needs ``fsync`` for that, a lost block shows as a wrong hash.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, wav_bytes, wav_samples
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.partial_files import partial_name
 from data_schemas.utterance import Provenance, WordTiming
 
 _SHARD_DIGITS = 2
@@ -48,6 +49,15 @@ class AudioEntry(Record):
     facts: AudioFacts
     #: the record the key was made from, for people who look
     made_from: dict[str, Any]
+    #: versions of the libraries that made the samples; None: written by a version that kept none, and believed
+    made_with: dict[str, str] | None = None
+    #: hash of all of the above; None: written by a version that kept none, and believed as it is
+    seal: str | None = None
+
+    def sealed(self) -> AudioEntry:
+        """The same with its seal."""
+        body = self.model_copy(update={"seal": None}).to_json_line()
+        return self.model_copy(update={"seal": hashlib.sha256(body.encode()).hexdigest()})
 
 
 def key_of(record: Record) -> str:
@@ -79,10 +89,16 @@ class Store:
             raise ValueError(f"store {self.root}: {key!r} is not a key (64 hexadecimal digits)")
         return self.root / key[:_SHARD_DIGITS] / f"{key}.wav"
 
-    def get(self, key: str) -> AudioEntry | None:
-        """The entry, or None when it is absent, half-written or damaged (then it is to be made again)."""
+    def get(self, key: str, made_with: Mapping[str, str] | None = None) -> AudioEntry | None:
+        """The entry, or None when it is to be made again: absent, half-written, damaged.
+
+        Args:
+            made_with: versions of libraries; what others made is to be made again, too.
+        """
         found = self._read(key)
-        return found[0] if found else None
+        if found is None or (made_with is not None and found[0].made_with not in (None, made_with)):
+            return None
+        return found[0]
 
     def load(self, key: str) -> Samples:
         """Samples ``[n]`` of an entry, checked against its hash.
@@ -97,10 +113,17 @@ class Store:
             )
         return wav_samples(found[1])
 
-    def put(self, key: str, samples: Samples, facts: AudioFacts, made_from: Record) -> AudioEntry:
+    def put(
+        self,
+        key: str,
+        samples: Samples,
+        facts: AudioFacts,
+        made_from: Record,
+        made_with: Mapping[str, str] | None = None,
+    ) -> AudioEntry:
         """Keep 16 kHz samples ``[n]`` under ``key`` and return the entry that is in force.
 
-        The first writer wins: where a sound entry already lies (another process was faster) it is
+        The first writer wins: where a sound entry of the same libraries already lies (another process was faster) it is
         returned unchanged, so what one process was told is what every other one reads.
 
         Raises:
@@ -118,9 +141,10 @@ class Store:
             num_samples=len(samples),
             facts=facts,
             made_from=made_from.model_dump(mode="json"),
-        )
+            made_with=None if made_with is None else dict(made_with),
+        ).sealed()
         with FileLock(path.parent / _LOCK_FILE):
-            existing = self.get(key)
+            existing = self.get(key, made_with)
             if existing is not None:
                 return existing
             _replace(path, wav)
@@ -136,16 +160,17 @@ class Store:
             return None
         if entry.key != key or entry.wav_sha256 != hashlib.sha256(wav).hexdigest():
             return None
+        if entry.seal is not None and entry != entry.sealed():
+            return None
         return entry, wav
 
 
 def _replace(path: Path, content: bytes) -> None:
     """Write beside the target and rename, so that a reader sees all of it or nothing."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    temporary = partial_name(path)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, path)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

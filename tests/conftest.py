@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from flows.orchestration.server import prepare_environment
+from flows.orchestration.environment import prepare_environment
 
 _HERE = Path(__file__).parent
 _SLOW = ("integration", "chaos")

@@ -24,8 +24,12 @@ def open_database(path: Path, schema: str) -> sqlite3.Connection:
         _write_ahead(database)
         database.execute("PRAGMA synchronous=NORMAL")  # a killed process loses nothing; a power cut the last rows
         database.executescript(schema)
-    except BaseException:
+    except BaseException as error:
         database.close()
+        if isinstance(error, UnicodeDecodeError):  # what SQLite says of a broken table, in the words of the table
+            broken = sqlite3.DatabaseError("database disk image is malformed")
+            broken.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise broken from error
         raise
     return database
 
@@ -51,8 +55,16 @@ def is_disk_full(error: sqlite3.Error) -> bool:
 
 
 def is_damaged(error: sqlite3.Error) -> bool:
-    """Whether the file is no SQLite file, or a broken one."""
-    return _code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+    """Whether the file is no SQLite file, a broken one, or one of other tables than statements that once worked need.
+
+    One byte of its header or of its tables' names is enough for the last.
+    """
+    return _code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
+
+
+def is_read_only(error: sqlite3.Error) -> bool:
+    """Whether nothing may be written: by permission, or because a byte of the header says so."""
+    return _code(error) == sqlite3.SQLITE_READONLY
 
 
 def _code(error: sqlite3.Error) -> int:

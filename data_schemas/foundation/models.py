@@ -14,10 +14,11 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 import platformdirs
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from data_schemas.foundation.base import Record, describe_validation_error
+from data_schemas.foundation.base import Record
+from data_schemas.foundation.problems import located, problems_of
+from data_schemas.foundation.yaml_file import YamlError, read_yaml
 
 MODELS_VARIABLE = "HUMDIAL_MODELS"
 TABLE_VARIABLE = "HUMDIAL_MODEL_TABLE"
@@ -182,11 +183,13 @@ def load_model_table(path: Path | None = None) -> tuple[ModelEntry, ...]:
 @lru_cache(maxsize=8)
 def _parsed_table(path: str, _changed_ns: int) -> tuple[ModelEntry, ...]:
     try:
-        return _Table.model_validate(yaml.safe_load(Path(path).read_text(encoding="utf-8"))).models
+        document = read_yaml(Path(path))
+        return _Table.model_validate(document.data).models
     except ValidationError as error:
-        raise ModelTableError(f"{path}: {describe_validation_error(error)}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ModelTableError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+        told = "\n".join(located(problem, document) for problem in problems_of(error, _Table))
+        raise ModelTableError(told) from error
+    except YamlError as error:
+        raise ModelTableError(str(error)) from error
 
 
 def model_entry(name: str) -> ModelEntry:

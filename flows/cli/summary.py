@@ -12,37 +12,30 @@ from rich.console import Console
 from rich.table import Table
 
 from data_schemas.finding import Finding, Severity
-from data_schemas.foundation.base import Record
-from data_schemas.tasks import Track
-from flows.release.books import CellCount
+from flows.build.phases import Published
+from flows.build.report import BuildReport
+from flows.cli.options import print_json
+from flows.release.books import summary_rows
 from flows.release.speech_report import SPEECH_FILE
 
 SHOWN_FINDINGS = 20
 
 
-class BuildReport(Record):
-    """The figures of a finished build."""
-
-    name: str
-    release: str
-    work: str
-    counts: tuple[CellCount, ...]
-    audio_hours: float
-    rejects: dict[str, int]
-    warnings: dict[str, int]
-    #: utterances that judges sent back to the engine, and those that passed then
-    spoken_again: int
-    mended: int
-    wall_seconds: float
-    tree_sha256: str
-
-    @property
-    def released(self) -> int:
-        return sum(count.released for count in self.counts)
-
-    @property
-    def quarantined(self) -> int:
-        return sum(count.quarantined for count in self.counts)
+def print_published(done: BuildReport | Published, config: Path, console: Console, as_json: bool) -> None:
+    """What a build or publish came to; with ``as_json`` its record, whose ``outcome`` says which of both it is."""
+    if as_json:
+        outcome = "already_published" if isinstance(done, Published) else "published"
+        print_json({"outcome": outcome, **done.model_dump(mode="json")})
+    elif isinstance(done, Published):
+        console.print(
+            f"{done.release} already holds this very release (same configuration, code, scripts and voices); "
+            f"nothing to do.\ntree sha256: {done.tree_sha256}",
+            markup=False,
+            soft_wrap=True,
+        )
+        print_next_commands(done.release, config, console)
+    else:
+        print_report(done, config, console)
 
 
 def print_report(report: BuildReport, config: Path, console: Console) -> None:
@@ -101,19 +94,3 @@ def print_findings(findings: Sequence[Finding], console: Console) -> None:
         )
     if len(findings) > SHOWN_FINDINGS:
         console.print(f"... and {len(findings) - SHOWN_FINDINGS} more", markup=False)
-
-
-def summary_rows(counts: tuple[CellCount, ...]) -> list[tuple[object, ...]]:
-    """Cells folded over turn counts: (track, task, language, split, planned, topped up, released, rejected)."""
-    folded: dict[tuple[Track, str, str, str], list[int]] = {}
-    for count in counts:
-        key = (
-            count.cell.task.track,
-            count.cell.task.value,
-            count.cell.language.value,
-            count.cell.split.value,
-        )
-        sums = folded.setdefault(key, [0, 0, 0, 0])
-        for position, value in enumerate((count.planned, count.topped_up, count.released, count.quarantined)):
-            sums[position] += value
-    return [(*key, *sums) for key, sums in folded.items()]

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from data_schemas.foundation.partial_files import partial_name
 
 _BLOCK = 1 << 20
 
 
-def write_text_atomic(path: Path, text: str) -> None:
-    """Write UTF-8 text through a temporary file in the same directory and a rename."""
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` once all is written, however many write it at a time."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+    temporary = partial_name(path)
     # ``open`` and not ``mkstemp``, whose files nobody else may read
-    handle = temporary.open("x", encoding="utf-8", newline="\n")
+    handle = temporary.open("xb")
     try:
         with handle:
-            handle.write(text)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write UTF-8 text through a temporary file in the same directory and a rename."""
+    with atomic_file(path) as file:
+        file.write(text.encode())
 
 
 def sha256_of(path: Path) -> str:

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from data_schemas.foundation.base import Record, describe_validation_error, dump_json
+from data_schemas.foundation.base import Record, dump_json
+from data_schemas.foundation.problems import Problem, problems_of
 from data_schemas.layouts.base import Layout
 from data_schemas.layouts.registry import layout as layout_named
+from data_schemas.script import REHEARSAL_WRITER
 from data_schemas.tasks import Track
 from flows.common.errors import ConfigError
-from generators.plans.quotas import QuotaSpec
+from flows.config.overrides import overridden
+from flows.config.reading import filled, read_document, told
+from generators.plans.quotas import QuotaSpec, expand
 from generators.scenes.settings import USER_MERGE_GAP_S, SceneSettings
 from generators.scripts.settings import ScriptSettings
+from generators.speech.registry import engine_names, unknown_engine
 from generators.speech.settings import SpeechSettings
 from validators.core.settings import ValidationSettings
 
 #: Sections that say how and where to work, not what comes out; two builds that differ only
 #: here publish the same bytes.
 EXECUTION_KEYS = frozenset({"release", "work", "execution"})
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 class ExecutionSettings(Record):
@@ -34,6 +41,8 @@ class ExecutionSettings(Record):
     shard_items: int = Field(default=8, ge=1, le=10_000)
     #: Prefect retries of a shard whose worker died or whose disk hiccuped
     shard_retries: int = Field(default=1, ge=0, le=5)
+    #: ``none`` runs the same functions without a Prefect server
+    orchestrator: Literal["prefect", "none"] = "prefect"
 
 
 class TopUpSettings(Record):
@@ -48,18 +57,35 @@ class TopUpSettings(Record):
 class BuildConfig(Record):
     """Everything a build is made from. ``docs/configuration.md`` explains every key."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str
     seed: int = Field(ge=0, lt=2**31)
     release: str
     work: str
     track1_layout: Literal["track1-seed", "track1-later"] = "track1-seed"
     quotas: tuple[QuotaSpec, ...] = Field(min_length=1)
-    scripts: ScriptSettings
-    speech: SpeechSettings
+    scripts: ScriptSettings = ScriptSettings()
+    speech: SpeechSettings = SpeechSettings()
     scenes: SceneSettings = SceneSettings()
     validation: ValidationSettings = ValidationSettings()
     top_up: TopUpSettings = TopUpSettings()
     execution: ExecutionSettings = ExecutionSettings()
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            plain = re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")
+            raise ValueError(
+                f"{name!r} must begin with a lower-case letter or digit and hold only these, - and _"
+                + (f"; write {plain}" if plain else "")
+            )
+        return name
+
+    @field_validator("quotas")
+    @classmethod
+    def _each_cell_once(cls, quotas: tuple[QuotaSpec, ...]) -> tuple[QuotaSpec, ...]:
+        expand(quotas)
+        return quotas
 
     @model_validator(mode="after")
     def _places(self) -> Self:
@@ -72,6 +98,16 @@ class BuildConfig(Record):
         release, work = Path(self.release).resolve(), Path(self.work).resolve()
         if release == work or release.is_relative_to(work) or work.is_relative_to(release):
             raise ValueError("release and work must be separate directories, neither inside the other")
+        return self
+
+    @model_validator(mode="after")
+    def _rehearsal_is_named(self) -> Self:
+        """The name goes into the lock and into every export's note."""
+        if self.scripts.writer == REHEARSAL_WRITER and REHEARSAL_WRITER not in self.name:
+            raise ValueError(
+                f"name: {self.name!r} must hold {REHEARSAL_WRITER!r}, because scripts.writer is {REHEARSAL_WRITER} and "
+                f"nobody may take the release for training data; write {self.name}-{REHEARSAL_WRITER}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -113,70 +149,31 @@ class BuildConfig(Record):
         return hashlib.sha256(dump_json(self.recipe()).encode()).hexdigest()
 
 
-def load_config(path: Path, overrides: tuple[str, ...] = ()) -> BuildConfig:
+def load_config(path: Path, overrides: tuple[str, ...] = (), need_engine: bool = True) -> BuildConfig:
     """Read a YAML configuration and apply ``a.b=c`` overrides.
 
+    Args:
+        need_engine: refuse a ``speech.engine`` that is not installed; only speech needs it.
+
     Raises:
-        ConfigError: one sentence with the file, the field and the way out.
+        ConfigError: what is wrong with it, a line per problem: file and line, the key, and the way out.
     """
+    document = read_document(path)
+    raw, applied = overridden(document.data, overrides, BuildConfig)
+    raw = filled(raw, BuildConfig)
+    problems = list(_engine_unknown(raw)) if need_engine else []
     try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such configuration; the shipped ones lie in configs/") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError(f"{path}: must be a mapping of keys to values")
-    for override in overrides:
-        apply_override(raw, override)
-    try:
-        return BuildConfig.model_validate(raw)
+        config = BuildConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(
-            f"{path}: {describe_validation_error(error)}. See docs/configuration.md for every key."
-        ) from error
+        raise ConfigError(told([*problems_of(error, BuildConfig), *problems], document, applied)) from error
+    if problems:
+        raise ConfigError(told(problems, document, applied))
+    return config
 
 
-def apply_override(raw: dict[str, Any], override: str) -> None:
-    """Set ``a.b.0.c=value`` in a nested mapping; the value is read as YAML.
-
-    Raises:
-        ConfigError: no ``=``, or a path that does not exist in a list.
-    """
-    dotted, equals, text = override.partition("=")
-    if not equals or not dotted:
-        raise ConfigError(f"--set {override}: write key.path=value, for example --set speech.engine=espeak")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML") from error
-    keys = dotted.split(".")
-    node: Any = raw
-    for key in keys[:-1]:
-        node = _child(node, key, override)
-    if isinstance(node, list):
-        node[_list_index(node, keys[-1], override)] = value
-    elif isinstance(node, dict):
-        node[keys[-1]] = value
-    else:
-        raise ConfigError(f"--set {override}: {keys[-1]} has nothing to live in")
-
-
-def _child(node: Any, key: str, override: str) -> Any:
-    if isinstance(node, list):
-        return node[_list_index(node, key, override)]
-    if isinstance(node, dict):
-        if node.get(key) is None:
-            node[key] = {}
-        return node[key]
-    raise ConfigError(f"--set {override}: {key} is inside a value that holds no keys")
-
-
-def _list_index(node: list[Any], key: str, override: str) -> int:
-    if not key.isdigit() or int(key) >= len(node):
-        raise ConfigError(f"--set {override}: {key!r} is not a position in a list of {len(node)}")
-    return int(key)
+def _engine_unknown(raw: Any) -> Iterator[Problem]:
+    """No field check: a configuration stays one where the package of its engine is not installed."""
+    speech = raw.get("speech")
+    name = speech.get("engine") if isinstance(speech, dict) else None
+    if isinstance(name, str) and name not in engine_names():
+        yield Problem(("speech", "engine"), unknown_engine(name), ("speech", "engine"))

@@ -7,19 +7,22 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.foundation.base import Record, RecordError
+from data_schemas.foundation.base import Record, RecordError, read_jsonl
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts
 from data_schemas.release import DatasetLock, read_lock
+from data_schemas.script import Script
 from data_schemas.tasks import Language, Split
 from flows.common.atomic import write_text_atomic
 from flows.common.code_version import code_version
 from flows.common.errors import TargetError
 from flows.common.progress import Reporter
+from flows.common.staging import Place, staged
 from flows.exports.base import ExportCount, Exporter, ExportError, ReleaseSource
 from validators.files.lock import LOCK_FILE
 
 NOTE_FILE = "EXPORT.json"
 RESOURCES_FILE = "RESOURCES.md"
+SCRIPTS_FILE = "scripts.jsonl"
 STAGE = "export"
 
 
@@ -52,38 +55,41 @@ def run_export(job: ExportJob, reporter: Reporter) -> ExportNote:
 
     Raises:
         TargetError: the root is no data set, its lock cannot be read, or the target is not free.
+        ResourceError: another process is writing the target.
         ExportError: no item fits the format, or one cannot be brought into it.
     """
     _check(job)
     lock = _lock(job.root)
     source = ReleaseSource(job.root, job.exporter.tracks, job.languages, job.splits)
-    total = sum(1 for _ in source.items())
-    if not total:
-        raise ExportError(
-            f"{job.root} holds no item for {job.exporter.name} (it takes {_listed(job.exporter.tracks)}; languages "
-            f"{_listed(job.languages)}; splits {_listed(job.splits)})"
-        )
-    reporter.expect(STAGE, total)
-    staging = job.target.parent / f".{job.target.name}.partial"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
+    with staged(Place(job.target, "export", "-o DIR", proof=NOTE_FILE)) as staging:
+        total = sum(1 for _ in source.items())
+        if not total:
+            raise ExportError(
+                f"{job.root} holds no item for {job.exporter.name} (it takes {_listed(job.exporter.tracks)}; languages "
+                f"{_listed(job.languages)}; splits {_listed(job.splits)})"
+            )
+        reporter.expect(STAGE, total)
         count = job.exporter.write(source, staging, lambda done: reporter.advance(STAGE, done))
         if not count.items:
             raise ExportError(f"no item of {job.root} fits {job.exporter.name}: {_reasons(count)}")
+        resources = job.root / RESOURCES_FILE
+        if resources.is_file():
+            shutil.copyfile(resources, staging / RESOURCES_FILE)
         note = _note(job, lock, count)
         write_text_atomic(
             staging / NOTE_FILE, json.dumps(note.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
         )
-        resources = job.root / RESOURCES_FILE
-        if resources.is_file():
-            shutil.copyfile(resources, staging / RESOURCES_FILE)
-        if job.target.exists():
-            job.target.rmdir()  # an empty directory
-        staging.rename(job.target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return note
+
+
+def is_rehearsal(root: Path) -> bool:
+    """Whether a release holds scripts that were filled in by rule to try the pipeline.
+
+    Raises:
+        RecordError: its scripts cannot be read.
+    """
+    scripts = root / SCRIPTS_FILE
+    return scripts.is_file() and any(one.provenance.is_rehearsal for one in read_jsonl(scripts, Script))
 
 
 def _check(job: ExportJob) -> None:
@@ -92,8 +98,6 @@ def _check(job: ExportJob) -> None:
             f"{job.root} holds no data set in a layout we know ({', '.join(known.name for known in LAYOUTS)}); "
             "give the directory of a release"
         )
-    if job.target.exists() and (not job.target.is_dir() or any(job.target.iterdir())):
-        raise TargetError(f"{job.target} is not empty; name another directory with -o, or move it away")
     if job.target.resolve().is_relative_to(job.root.resolve()):
         raise TargetError(
             f"{job.target} lies inside the release, whose lock would no longer fit; name a place beside it"

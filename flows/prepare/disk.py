@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.common.errors import ResourceError, TargetError
+from flows.common.errors import ResourceError
 from flows.config.build_config import BuildConfig
+from flows.config.work_dir import nearest_existing
 
 if TYPE_CHECKING:
     from flows.prepare.estimate import Estimate
@@ -28,31 +29,13 @@ class DiskNeed:
     bytes: int
 
 
-def check_place(key: str, place: Path) -> None:
-    """Refuse a place for ``work`` or ``release`` that cannot be written to, before anything is made for it.
-
-    Raises:
-        TargetError: a file is in the way, or permissions are, or the disk is read-only.
-    """
-    existing = _existing(place)
-    if not existing.is_dir():
-        raise TargetError(
-            f"{key}: {existing} is a file, so {place} cannot be a directory; choose another place with --set {key}=DIR"
-        )
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise TargetError(
-            f"{key}: {existing} may not be written to (permissions, or a read-only disk); choose another place with "
-            f"--set {key}=DIR"
-        )
-
-
 def disk_needs(config: BuildConfig, figures: Estimate) -> tuple[DiskNeed, ...]:
     """What is still to be written, per file system: the estimate less what lies there already.
 
     Shards and release share their audio by hard link where both are on one file system. What an earlier
     configuration left in the work directory counts as made, so a build that changed may need more.
     """
-    work, release = _existing(config.work_dir), _existing(config.release_dir.parent)
+    work, release = nearest_existing(config.work_dir), nearest_existing(config.release_dir.parent)
     audio_and_kept = figures.release_bytes + figures.work_bytes
     needs = [DiskNeed(work, _missing(audio_and_kept, (config.work_dir,)) + RESERVE_BYTES)]
     if _device(work) != _device(release):
@@ -74,10 +57,6 @@ def check_disk(config: BuildConfig, figures: Estimate) -> None:
                 f"{need.place} has {free / 1e6:.0f} MB free and the build may need {need.bytes / 1e6:.0f} MB more; "
                 "free some space or set work and release to a larger disk"
             )
-
-
-def _existing(place: Path) -> Path:
-    return next(path for path in (place, *place.parents) if path.exists())
 
 
 def _device(path: Path) -> int:

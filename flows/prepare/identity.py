@@ -24,7 +24,10 @@ def cast_voices(engine: SpeechEngine, speakers: Iterable[Speaker]) -> tuple[Voic
 
 def scripts_sha256(scripts: Iterable[Script]) -> str:
     """Over all scripts, in their order."""
-    return hashlib.sha256("\n".join(script.to_json_line() for script in scripts).encode()).hexdigest()
+    digest = hashlib.sha256()
+    for number, script in enumerate(scripts):
+        digest.update((("\n" if number else "") + script.to_json_line()).encode())
+    return digest.hexdigest()
 
 
 def voices_sha256(engine: SpeechEngine, speakers: Iterable[Speaker]) -> str:

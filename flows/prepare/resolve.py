@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.foundation.base import dump_json
 from data_schemas.foundation.models import ModelEntry, load_model_table, verified_files
 from data_schemas.plan import DialoguePlan, QuotaCell
-from data_schemas.script import Script
 from data_schemas.speakers import Speaker
 from flows.common.code_version import code_version
 from flows.common.errors import ConfigError, QuotaShort
 from flows.common.progress import Reporter
 from flows.config.build_config import BuildConfig
-from flows.prepare.identity import cast_voices, scripts_sha256
+from flows.prepare.identity import scripts_sha256
 from flows.prepare.speech_check import any_emotion, check_speech, emotions_of, not_known_yet
+from flows.scripts.phase import ScriptPhase, short_of_scripts
+from flows.scripts.replay import ScriptSource, WrittenScripts
 from flows.scripts.settings import llm_settings
-from flows.scripts.source import (
-    WrittenScripts,
-    keep_report,
-    open_factory,
-    short_of_scripts,
-    wanted_scripts,
-)
-from generators.plans.outlines import OutlineSource, ScriptOutlines
-from generators.plans.planner import plan_items
+from flows.scripts.wanted import user_genders, wanted_scripts
+from generators.plans.outlines import OutlineStock
+from generators.plans.planner import each_plan
 from generators.plans.quotas import expand
-from generators.scripts.pack import PackWriter
-from generators.scripts.packs import load_packs
+from generators.scripts.packs import open_packs
+from generators.scripts.rehearsal.source import RehearsalSource
 from generators.scripts.writer import ScriptWriter
 from generators.speech.engine import InstalledEngine, SpeechEngine
 from generators.speech.registry import create_engine
 from generators.speech.voices.casting import cast_speakers
-from generators.speech.voices.registry import voice_digest
 from validators.core.judges import models_of
 
 
@@ -54,14 +47,17 @@ class Prepared:
 
     engine: SpeechEngine
     writer: ScriptWriter
-    scripts: tuple[Script, ...]
     quota: tuple[tuple[QuotaCell, int], ...]
+    #: what there are scripts for: less than the quota where a model wrote too few
+    available: tuple[tuple[QuotaCell, int], ...]
     speakers: tuple[Speaker, ...]
-    outlines: OutlineSource
-    plans: tuple[DialoguePlan, ...]
+    outlines: OutlineStock
+    #: of the first round, in order, made as they are asked for: to be read once
+    plans: Iterator[DialoguePlan]
     models: tuple[ModelEntry, ...]
     code: str  # code_version() when the build began
-    identity: str
+    #: over all scripts of ``scripts.pack``; None: a model wrote them
+    scripts_sha256: str | None
 
 
 def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
@@ -84,7 +80,7 @@ def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
     languages = tuple(sorted({cell.language for cell, _ in quota}))
     speakers = cast_speakers(engine.voices(), languages, config.speech.casting, config.seed)
     check_voices(engine, speakers, config)
-    told = any_emotion if config.scripts.writer == "llm" else not_known_yet
+    told = not_known_yet if config.scripts.writer == "pack" else any_emotion
     check_speech(engine, speakers, quota, config.speech, told)
     return Parts(engine=engine, quota=quota, speakers=speakers, models=models)
 
@@ -97,28 +93,28 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
         EngineError: a voice cannot be spoken with in the emotions of a pack.
         EndpointError, QuotaShort: a model's server is away, or too few scripts passed.
     """
-    quota = parts.quota
-    outlines: OutlineSource
-    writer: ScriptWriter
+    quota, digest = parts.quota, None
+    source: ScriptSource | RehearsalSource
     if config.scripts.writer == "llm":
         source = write_scripts(config, base_dir, parts, reporter)
-        quota, scripts, outlines, writer = source.available(quota), source.scripts, source, source
+        quota = source.available(quota)
+    elif config.scripts.writer == "rehearsal":
+        source = RehearsalSource(config.seed, user_genders(parts.speakers))
     else:
-        scripts = load_packs(config.scripts, base_dir)
-        check_speech(parts.engine, parts.speakers, quota, config.speech, emotions_of(scripts))
-        outlines, writer = ScriptOutlines(scripts, config.seed), PackWriter(scripts)
-    code = code_version()
+        source = ScriptSource(open_packs(config.scripts, base_dir), config.seed)
+        check_speech(parts.engine, parts.speakers, quota, config.speech, emotions_of(source.frozen.values()))
+        digest = scripts_sha256(source.frozen.values())
     return Prepared(
         engine=parts.engine,
-        writer=writer,
-        scripts=scripts,
+        writer=source,
         quota=parts.quota,
+        available=quota,
         speakers=parts.speakers,
-        outlines=outlines,
-        plans=plan_items(quota, outlines, parts.speakers, config.seed, round=0, first_index={}),
+        outlines=source,
+        plans=each_plan(quota, source, parts.speakers, config.seed, round=0, first_index={}),
         models=parts.models,
-        code=code,
-        identity=build_identity(config, parts, scripts, code),
+        code=code_version(),
+        scripts_sha256=digest,
     )
 
 
@@ -128,11 +124,8 @@ def write_scripts(config: BuildConfig, base_dir: Path, parts: Parts, reporter: R
     Raises:
         QuotaShort: too few passed, or the budget ended, and ``top_up.on_short`` is ``fail``.
     """
-    factory = open_factory(config, parts.speakers, base_dir, reporter)
-    source = WrittenScripts(factory, config.seed)
-    settings = llm_settings(config)
-    report = source.fill(wanted_scripts(parts.quota, settings.spares))
-    keep_report(config, report)
+    source = WrittenScripts(ScriptPhase(config, base_dir, parts.speakers, reporter), config.seed)
+    report = source.fill(wanted_scripts(parts.quota, llm_settings(config).spares))
     if not report.is_full and config.top_up.on_short == "fail":
         raise QuotaShort(short_of_scripts(config, report))
     return source
@@ -178,23 +171,3 @@ def check_voices(engine: SpeechEngine, speakers: tuple[Speaker, ...], config: Bu
                 f"validation.allowed_licenses ({', '.join(allowed)}); take it out of "
                 f"{config.speech.voices or 'speech.casting'} or extend the list"
             )
-
-
-def build_identity(config: BuildConfig, parts: Parts, scripts: tuple[Script, ...], code: str) -> str:
-    """Hash over all that decides the bytes of an item besides its plan.
-
-    Licence and origin of a voice stand in the resource declaration alone, so correcting them redoes no item.
-    """
-    engine = parts.engine
-    decides = [
-        config.recipe_sha256(),
-        code,
-        engine.name,
-        engine.version,
-        engine.weights_sha256,
-        engine.license,
-        [[voice.id, voice_digest(voice)] for voice in cast_voices(engine, parts.speakers)],
-        [entry.model_dump(mode="json") for entry in parts.models],
-        scripts_sha256(scripts),
-    ]
-    return hashlib.sha256(dump_json(decides).encode()).hexdigest()

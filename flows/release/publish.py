@@ -1,63 +1,50 @@
-"""Atomic publish: a release is staged beside its target, gated, locked and renamed."""
+"""Atomic publish: a release is staged beside its target, judged, locked and renamed."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.finding import Severity, sort_findings
-from data_schemas.foundation.base import RecordError, read_jsonl, write_jsonl
-from data_schemas.item import Item
-from data_schemas.layouts.base import Layout
-from data_schemas.layouts.track2_rows import scene_of
-from data_schemas.layouts.writer import write_items
-from data_schemas.release import DatasetLock, FileEntry, LockedCount, read_lock, tree_sha256
-from data_schemas.script import Script
+import polars
+
+from data_schemas.finding import Finding
+from data_schemas.foundation.base import RecordError
+from data_schemas.release import DatasetLock, read_lock
 from data_schemas.tasks import Track
-from flows.common.atomic import sha256_of, write_text_atomic
+from flows.common.atomic import write_text_atomic
 from flows.common.code_version import code_version
 from flows.common.errors import GateFailed, TargetError
 from flows.common.progress import Reporter
 from flows.config.build_config import BuildConfig
-from flows.prepare.identity import changes_since, locked_engine, locked_models, scripts_sha256, voices_sha256
+from flows.prepare.identity import changes_since
 from flows.prepare.resolve import Parts, Prepared
 from flows.release.books import CellCount
 from flows.release.card import dataset_card, resource_declaration
-from flows.release.catalog import catalog_frame
+from flows.release.gate import GateVerdict, judge_release, keep_gate_findings
+from flows.release.lock import lock_head, write_lock
+from flows.release.quarantine import QUARANTINE
+from flows.release.shelf import Shelf
 from flows.release.speech_report import SPEECH_FILE, speech_report
 from flows.release.stage import PARTIAL_MARK, fresh_staging, move_to
-from flows.release.texts import ReleaseTexts, read_texts
-from flows.shards.blame import Retake
-from flows.shards.ledger import ItemOutcome
-from flows.shards.steps import ITEM_FILE, MEASURES_FILE, STAGED
-from flows.timing.distance import timing_json
-from flows.timing.report import timing_report
+from flows.release.tree import with_others, write_tree
 from generators.scripts.packs import load_packs
-from generators.scripts.script_file import write_script_file
-from generators.speech.engine import SpeechEngine
 from validators.files.lock import LOCK_FILE
-from validators.run.tables import measures_frame, parquet_bytes, read_measures
-from validators.sets.catalog import CatalogExpectations, DeclaredEngine, judge_catalog
-from validators.sets.dataset import judge_dataset
-from validators.sets.set_judges import judge_clips, judge_tables
 
-#: the frozen scripts of the released items: with ``scripts.pack: [that file]`` they can be spoken again
-SCRIPTS_FILE = "scripts.jsonl"
-LOCK_FORMAT = 1
+#: Rounds over all items that publishing takes, as its progress is told.
+PASSES = 3
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """An accepted item and the directory of its work files."""
+class Staged:
+    """A release that is made and judged, and not yet there."""
 
-    outcome: ItemOutcome
-    directory: Path
-
-    def item(self) -> Item:
-        return Item.model_validate_json((self.directory / ITEM_FILE).read_text(encoding="utf-8"))
+    folder: Path
+    files: polars.DataFrame
+    verdict: GateVerdict
 
 
 def check_target(config: BuildConfig) -> DatasetLock | None:
@@ -116,169 +103,80 @@ def _lock_at_target(lock_file: Path) -> DatasetLock:
         ) from error
 
 
-def publish(
-    config: BuildConfig,
-    prepared: Prepared,
-    accepted: Sequence[Accepted],
-    counts: tuple[CellCount, ...],
-    retakes: Sequence[Retake],
-    reporter: Reporter,
-) -> DatasetLock:
-    """Stage, gate, lock and rename. ``retakes`` are those of all items, rejected ones too.
+def stage(
+    config: BuildConfig, prepared: Prepared, shelf: Shelf, counts: tuple[CellCount, ...], reporter: Reporter
+) -> Staged:
+    """Lay out all accepted items beside the target and have the set's judges look at them.
 
     Raises:
-        GateFailed: set-level judges or the catalog's suite found errors; nothing was published.
+        TargetError: something that no build made is in the way.
+        GateFailed: errors about nobody in particular; nothing was published.
+    """
+    staging = fresh_staging(config.release_dir)
+    items = len(shelf.accepted)
+    reporter.expect("publish", PASSES * items)
+    files = write_tree(shelf, staging, reporter)
+    verdict = judge_release(config, prepared.engine, shelf, counts, staging, reporter)
+    reporter.advance("publish", items)
+    if verdict.about_nobody:
+        kept = keep_gate_findings(staging, config.work_dir)
+        first = verdict.about_nobody[0]
+        codes = Counter(found.code for found in verdict.about_nobody)
+        raise GateFailed(
+            f"the assembled set did not pass: {', '.join(f'{code} x{count}' for code, count in codes.most_common())}, "
+            f"about no item in particular (first: {first.code} {first.item}: {first.message}). Nothing was published; "
+            f"all findings are in {kept}, rejected items in {config.work_dir / QUARANTINE}"
+        )
+    return Staged(staging, files, verdict)
+
+
+def finish(
+    config: BuildConfig,
+    prepared: Prepared,
+    staged: Staged,
+    shelf: Shelf,
+    counts: tuple[CellCount, ...],
+    reporter: Reporter,
+) -> DatasetLock:
+    """Write card, papers and lock of a staged release that passed, and move it to its target.
+
+    Returns:
+        The lock without its list of files.
+
+    Raises:
         TargetError: something was put at the target meanwhile.
     """
-    target = config.release_dir
-    staging = fresh_staging(target)
-    reporter.expect("publish", 4)
-    layouts = _write_tree(config, accepted, staging)
-    reporter.advance("publish")
-    write_script_file(staging / SCRIPTS_FILE, _scripts(accepted))
-    texts = read_texts(read_jsonl(staging / SCRIPTS_FILE, Script), config.validation)
-    _gate(config, prepared, accepted, counts, layouts, texts, staging)
-    spoken = speech_report((entry.item() for entry in accepted), retakes, config.speech.tries)
+    staging, target, texts = staged.folder, config.release_dir, staged.verdict.texts
+    spoken = speech_report(shelf, config.speech.tries)
     write_text_atomic(staging / SPEECH_FILE, json.dumps(spoken, ensure_ascii=False, indent=1) + "\n")
-    reporter.advance("publish")
-    write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(accepted), texts))
+    write_text_atomic(staging / "README.md", dataset_card(config, prepared, counts, accepted_seconds(shelf), texts))
     write_text_atomic(staging / "RESOURCES.md", resource_declaration(config, prepared, texts))
-    lock = make_lock(config, prepared, counts, staging)
-    reporter.advance("publish")
-    write_text_atomic(
-        staging / LOCK_FILE, json.dumps(lock.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
-    )
+    files = with_others(staged.files, staging, left_out=(staging / PARTIAL_MARK,))
+    head = lock_head(config, prepared, counts, files)
+    write_lock(staging, head, files)
     existing = check_target(config)
     if existing is not None:  # put there by hand meanwhile
-        if existing.tree_sha256 != lock.tree_sha256:
+        if existing.tree_sha256 != head.tree_sha256:
             raise TargetError(
                 f"release: {target} was filled with another release of this configuration while this one was made; run "
                 "the same command again with --set release=DIR"
             )
         shutil.rmtree(staging)
-        return existing
-    (staging / PARTIAL_MARK).unlink()
-    move_to(staging, target)
-    reporter.advance("publish")
-    return lock
+    else:
+        (staging / PARTIAL_MARK).unlink()
+        move_to(staging, target)
+    reporter.advance("publish", len(shelf.accepted))
+    return head
 
 
-def accepted_seconds(accepted: Sequence[Accepted]) -> dict[Track, float]:
-    """Seconds of user-channel audio per track."""
+def accepted_seconds(shelf: Shelf) -> dict[Track, float]:
+    """Seconds of user-channel audio per track, in the order of the items."""
     seconds = dict.fromkeys(Track, 0.0)
-    for entry in accepted:
-        seconds[entry.outcome.cell.task.track] += entry.outcome.audio_seconds
+    for track, value in zip(shelf.accepted["track"], shelf.accepted["audio_seconds"], strict=True):
+        seconds[Track(track)] += value
     return seconds
 
 
-def _write_tree(config: BuildConfig, accepted: Sequence[Accepted], staging: Path) -> tuple[Layout, ...]:
-    layouts = []
-    for track in Track:
-        mine = [entry for entry in accepted if entry.outcome.cell.task.track is track]
-        if mine:
-            layout = config.layout_of(track)
-            write_items(staging, layout, ((entry.item(), entry.directory / STAGED) for entry in mine))
-            layouts.append(layout)
-    return tuple(layouts)
-
-
-def _catalog_items(config: BuildConfig, accepted: Sequence[Accepted]) -> Iterator[tuple[Item, Layout]]:
-    for entry in sorted(accepted, key=lambda entry: entry.outcome.plan_id):
-        item = entry.item()
-        yield item, config.layout_of(item.plan.task.track)
-
-
-def _scripts(accepted: Sequence[Accepted]) -> Iterator[Script]:
-    """By script id: which of two near-duplicates is named does not depend on the plans."""
-    for entry in sorted(accepted, key=lambda entry: entry.outcome.script_id or ""):
-        yield entry.item().script
-
-
-def _gate(
-    config: BuildConfig,
-    prepared: Prepared,
-    accepted: Sequence[Accepted],
-    counts: tuple[CellCount, ...],
-    layouts: tuple[Layout, ...],
-    texts: ReleaseTexts,
-    staging: Path,
-) -> None:
-    frame = catalog_frame(_catalog_items(config, accepted))
-    (staging / "catalog.parquet").write_bytes(parquet_bytes(frame))
-    report = judge_catalog(frame, catalog_expectations(config, prepared.engine, counts))
-    item_findings = [finding for entry in accepted for finding in entry.outcome.findings]
-    clips = [clip for entry in accepted for clip in read_measures(entry.directory / MEASURES_FILE)]
-    thresholds, selected = config.validation.at(engine=config.speech.engine), config.validation.selected
-    heard = judge_clips(config.name, clips, thresholds, selected)
-    tables = judge_tables(staging, layouts, thresholds, selected - {"lock"})
-    set_findings = [
-        *judge_dataset(staging, layouts, thresholds),
-        *report.findings,
-        *texts.findings,
-        *heard.findings,
-        *tables.findings,
-    ]
-    validation = staging / "validation"
-    validation.mkdir(exist_ok=True)
-    (validation / "measures.parquet").write_bytes(parquet_bytes(measures_frame(clips)))
-    for name, figures in {**heard.reports, **tables.reports}.items():
-        write_text_atomic(validation / f"{name}.json", json.dumps(figures, ensure_ascii=False, indent=1) + "\n")
-    write_jsonl(validation / "findings.jsonl", sort_findings([*item_findings, *set_findings]))
-    write_text_atomic(validation / "catalog.json", json.dumps(report.results, ensure_ascii=False, indent=1) + "\n")
-    duplex = [entry for entry in accepted if entry.outcome.cell.task.track is Track.DUPLEX]
-    if duplex:
-        timing = timing_report((scene_of(entry.item()) for entry in duplex), config.scenes, config.seed)
-        write_text_atomic(
-            validation / "timing.json", json.dumps(timing_json(timing), ensure_ascii=False, indent=1) + "\n"
-        )
-    write_text_atomic(
-        validation / "diversity.json",
-        json.dumps(texts.diversity.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n",
-    )
-    errors = [finding for finding in set_findings if finding.severity is Severity.ERROR]
-    if errors or not report.success:
-        kept = config.work_dir / "gate"
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(validation, kept)
-        first = errors[0] if errors else None
-        detail = f"{first.code} {first.item}: {first.message}" if first else "the catalog's suite failed"
-        raise GateFailed(
-            f"the assembled set did not pass ({len(errors)} errors; first: {detail}); nothing was published. "
-            f"All findings: {kept}"
-        )
-
-
-def catalog_expectations(
-    config: BuildConfig, engine: SpeechEngine, counts: tuple[CellCount, ...]
-) -> CatalogExpectations:
-    """What the catalog must hold, from the configuration, the engine and the books."""
-    return CatalogExpectations(
-        items_per_cell={count.cell.key: count.released for count in counts},
-        thresholds=config.validation.at(engine=engine.name),
-        engines=(DeclaredEngine(name=engine.name, weights_sha256=engine.weights_sha256),),
-        loudness_lufs=config.speech.loudness_lufs,
-    )
-
-
-def make_lock(config: BuildConfig, prepared: Prepared, counts: tuple[CellCount, ...], root: Path) -> DatasetLock:
-    """The lock of everything below ``root``. Holds no time and no place, so that a rebuild equals it."""
-    entries = tuple(
-        FileEntry(path=path.relative_to(root).as_posix(), sha256=sha256_of(path), bytes=path.stat().st_size)
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and path != root / PARTIAL_MARK
-    )
-    entries = tuple(sorted(entries, key=lambda entry: entry.path))
-    return DatasetLock(
-        format_version=LOCK_FORMAT,
-        name=config.name,
-        seed=config.seed,
-        config=config.recipe(),
-        code_version=prepared.code,
-        engines=(locked_engine(prepared.engine),),
-        models=locked_models(prepared.models),
-        scripts_sha256=scripts_sha256(prepared.scripts) if config.scripts.writer == "pack" else None,
-        voices_sha256=voices_sha256(prepared.engine, prepared.speakers),
-        counts=tuple(LockedCount(**count.model_dump()) for count in counts),
-        files=entries,
-        tree_sha256=tree_sha256(entries),
-    )
+def blamed_plans(staged: Staged) -> Mapping[str, tuple[Finding, ...]]:
+    """Plan id -> what the set's judges say against it."""
+    return staged.verdict.blamed

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from data_schemas.item import Item
+import polars
+
+from data_schemas.catalog import UTTERANCE
+from flows.release.shelf import CATALOG_TABLE, ITEMS_TABLE, Shelf
 from flows.shards.blame import Retake
 
 #: in a release
@@ -14,7 +18,28 @@ SPEECH_FILE = "validation/speech.json"
 _DECIMALS = 4
 
 
-def speech_report(released: Iterable[Item], retakes: Iterable[Retake], tries: int) -> dict[str, Any]:
+#: engine, voice, try, and how many utterances
+Spoken = tuple[str, str, int, int]
+
+
+def speech_report(shelf: Shelf, tries: int) -> dict[str, Any]:
+    """Figures per engine and voice, see `count_speech`."""
+    return count_speech(_spoken(shelf), _retakes(shelf), tries)
+
+
+def _spoken(shelf: Shelf) -> Iterator[Spoken]:
+    for frame in shelf.by_shard(CATALOG_TABLE, ("kind", "engine", "voice", "tries")):
+        counted = frame.filter(polars.col("kind") == UTTERANCE).group_by("engine", "voice", "tries").len()
+        yield from counted.sort("engine", "voice", "tries").iter_rows()
+
+
+def _retakes(shelf: Shelf) -> Iterator[Retake]:
+    for frame in shelf.all_by_shard(ITEMS_TABLE, ("retakes",)):
+        for text in frame["retakes"]:
+            yield from (Retake.model_validate(one) for one in json.loads(text))
+
+
+def count_speech(spoken: Iterable[Spoken], retakes: Iterable[Retake], tries: int) -> dict[str, Any]:
     """Figures per engine and voice.
 
     ``utterances`` are the released ones (no babble). ``spoken_again`` counts what judges sent back, in rejected items
@@ -22,12 +47,10 @@ def speech_report(released: Iterable[Item], retakes: Iterable[Retake], tries: in
     """
     counts: dict[tuple[str, str], Counter[str]] = {}
     engine = ""
-    for item in released:
-        for utterance in (*item.utterances, *item.responses):
-            engine = utterance.request.engine
-            row = counts.setdefault((engine, utterance.request.voice), Counter())
-            row["utterances"] += 1
-            row[f"try_{utterance.tries}"] += 1
+    for engine, voice, tried, count in spoken:
+        row = counts.setdefault((engine, voice), Counter())
+        row["utterances"] += count
+        row[f"try_{tried}"] += count
     codes: Counter[str] = Counter()
     for retake in retakes:
         row = counts.setdefault((engine, retake.voice), Counter())
@@ -53,7 +76,3 @@ def speech_report(released: Iterable[Item], retakes: Iterable[Retake], tries: in
             for (engine, voice), row in sorted(counts.items())
         ],
     }
-
-
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, _DECIMALS) if whole else 0.0

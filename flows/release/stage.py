@@ -1,64 +1,34 @@
-"""The two places of a build, work and release: fit for it, and nobody else's while it runs."""
+"""The place of a release: fit for it, and nobody else's while it is made."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from flows.common.errors import ResourceError, TargetError
-from flows.prepare.disk import check_place
+from flows.common import staging
+from flows.common.staging import PARTIAL_MARK, Place, held, move_to
 from validators.files.lock import LOCK_FILE
 
-#: stands in a staging folder as long as that is not whole, so that the next build knows it for one
-PARTIAL_MARK = ".humdial-partial"
+__all__ = ["PARTIAL_MARK", "check_release_place", "fresh_staging", "move_to", "release_place"]
 
 
-@contextmanager
-def work_lock(work_dir: Path) -> Iterator[None]:
-    """Alone in a work directory.
-
-    Raises:
-        TargetError: it cannot be made or written to.
-        ResourceError: another command is using it.
-    """
-    check_place("work", work_dir)
-    work_dir.mkdir(parents=True, exist_ok=True)
-    refusal = (
-        f"another build is using {work_dir}; wait for it, or give this one its own places with --set work=DIR "
-        "--set release=DIR"
-    )
-    with _alone(work_dir / "build.lock", refusal):
-        yield
-
-
-@contextmanager
-def release_place(target: Path) -> Iterator[None]:
+def release_place(target: Path) -> AbstractContextManager[None]:
     """Alone at the place of a release, which was seen to take one.
 
     Raises:
         ResourceError: another build is to publish there.
-        TargetError: a release made beside it could not be moved there.
+        TargetError: it is not free, or a release made beside it could not be moved there.
     """
-    refusal = (
-        f"release: another build is to publish to {target}; wait for it, or give this one its own place with "
-        "--set release=DIR"
-    )
-    with ExitStack() as held:
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            held.enter_context(_alone(_beside(target, "lock"), refusal))
-            _try_place(target)
-        except OSError as error:
-            raise TargetError(
-                f"release: {target} cannot take a release ({error.strerror or error}): it is made in {target.parent} "
-                f"and moved from there, so that folder must be writable and {target.name} no mount point; choose "
-                "another place with --set release=DIR, for example a folder inside the mounted one"
-            ) from error
-        yield
+    return held(_place(target))
+
+
+def check_release_place(target: Path) -> None:
+    """What `release_place` refuses for good, without leaving or locking anything.
+
+    Raises:
+        TargetError: as `release_place`.
+    """
+    staging.check_takes(_place(target))
 
 
 def fresh_staging(target: Path) -> Path:
@@ -67,56 +37,8 @@ def fresh_staging(target: Path) -> Path:
     Raises:
         TargetError: something that no build made is in the way.
     """
-    staging = _beside(target, "partial")
-    _check_staging(staging)
-    staging.mkdir(parents=True, exist_ok=True)
-    (staging / PARTIAL_MARK).touch()  # first in, and never out while anything else is in
-    for entry in staging.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name != PARTIAL_MARK:
-            entry.unlink()
-    return staging
+    return staging.fresh_staging(_place(target))
 
 
-def _check_staging(staging: Path) -> None:
-    if not staging.exists() or (staging / PARTIAL_MARK).exists() or (staging / LOCK_FILE).exists():
-        return
-    if not staging.is_dir() or any(staging.iterdir()):
-        raise TargetError(f"{staging} is in the way and was not made by a build; move it away")
-
-
-def _try_place(target: Path) -> None:
-    """Move an empty folder to ``target`` as a release will be; what was free before is free at every moment."""
-    _check_staging(_beside(target, "partial"))
-    probe = _beside(target, "probe")
-    probe.mkdir(exist_ok=True)
-    existed = target.exists()
-    try:
-        move_to(probe, target)
-    except OSError:
-        probe.rmdir()
-        raise
-    if not existed:
-        target.rmdir()
-
-
-def move_to(folder: Path, target: Path) -> None:
-    """Rename a folder to a free place: one that does not exist, or an empty directory."""
-    if target.exists():
-        target.rmdir()
-    folder.rename(target)
-
-
-def _beside(target: Path, kind: str) -> Path:
-    return target.parent / f".{target.name}.{kind}"
-
-
-@contextmanager
-def _alone(lock_file: Path, refusal: str) -> Iterator[None]:
-    try:
-        held = FileLock(lock_file, timeout=0).acquire()
-    except Timeout:
-        raise ResourceError(refusal) from None
-    with held:
-        yield
+def _place(target: Path) -> Place:
+    return Place(target, "release", "--set release=DIR", proof=LOCK_FILE)

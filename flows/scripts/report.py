@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -12,10 +14,12 @@ from rich.table import Table
 from data_schemas.chat import ChatAnswer, ChatRequest, Usage
 from data_schemas.foundation.base import Record
 from data_schemas.plan import Place
+from flows.common.atomic import write_text_atomic
 from generators.remote.ledger import cost_of
 from generators.scripts.settings import LlmSettings
 from validators.text.diversity import DiversityReport
 
+REPORT_FILE = "report.json"
 SHOWN_OPENINGS = 3
 
 
@@ -145,6 +149,11 @@ class Books:
     #: accepted scripts by the number of attempts they took
     attempts: Counter[int] = field(default_factory=Counter)
 
+    @property
+    def undecided(self) -> int:
+        """Orders that are neither accepted nor rejected."""
+        return self.ordered.total() - self.accepted.total() - self.rejected.total()
+
 
 def make_report(
     books: Books, usage: UsageLedger, diversity: DiversityReport, requests_sent: int, stopped: str
@@ -173,6 +182,13 @@ def make_report(
         requests_sent=requests_sent,
         stopped=stopped,
     )
+
+
+def write_report(folder: Path, report: ScriptReport) -> Path:
+    """Write the report beside the quarantine; returns where."""
+    place = folder / REPORT_FILE
+    write_text_atomic(place, json.dumps(report.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n")
+    return place
 
 
 def print_script_report(report: ScriptReport, console: Console) -> None:

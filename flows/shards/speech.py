@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ from data_schemas.utterance import Utterance
 from flows.config.build_config import BuildConfig
 from flows.shards import steps
 from flows.shards.remote_speech import RemoteSpeech
-from flows.shards.workers import WorkerPool
 from generators.speech.engine import EngineError, RawSpeech, RemoteEngine, SpeechEngine
 from generators.speech.requests import PlannedUtterance
 from generators.speech.sounds.join import pieces_to_speak
@@ -37,18 +36,23 @@ class SpeechWork:
     share what the server bears, and what it answers is finished in the worker processes.
     """
 
-    def __init__(self, config: BuildConfig, engine: SpeechEngine, pool: WorkerPool) -> None:
+    def __init__(self, config: BuildConfig, engine: SpeechEngine, pool: Executor) -> None:
         self._settings = config.speech
         self._engine = engine
         self._pool = pool
-        self._store = config.work_dir / "store"
+        self._store = config.work_dir / steps.STORE
         self._remote: RemoteSpeech | None = None
         self._lock = threading.Lock()
 
-    def begin(self, planned: PlannedUtterance) -> Spoken | Asked:
-        """Start on an utterance without waiting for anything; to be handed to ``finish``."""
+    def begin(self, planned: PlannedUtterance, may_speak: bool = True) -> Spoken | Asked:
+        """Start on an utterance without waiting for anything; to be handed to ``finish``.
+
+        Unless it ``may_speak``, what is not in the store is `NotMade` (of the future).
+        """
+        if not may_speak:
+            return self._submit(steps.find_step, planned, self._settings, self._store)
         if not isinstance(self._engine, RemoteEngine):
-            return self._submit(steps.speak_job, planned, self._settings, self._store)
+            return self._submit(steps.speak_step, planned, self._settings, self._store)
         kept = find(planned, self._engine, Store(self._store))
         if kept is not None:
             done: Spoken = Future()
@@ -71,7 +75,7 @@ class SpeechWork:
             failed: Spoken = Future()
             failed.set_exception(type(error)(f"{begun.planned.id}: {error}"))
             return failed
-        return self._submit(steps.keep_job, begun.planned, raws, self._settings, self._store)
+        return self._submit(steps.keep_step, begun.planned, raws, self._settings, self._store)
 
     def close(self) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""``humdial voices``: who is cast, and the audition, in which every voice of the pool is heard and measured."""
+"""Who is cast, and the audition, in which every voice of the pool is heard and measured."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import yaml
-from rich.console import Console
-from rich.table import Table
 
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.foundation.base import Record, write_jsonl
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.speakers import AgeBand, Gender, MixPart, Voice
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import Utterance
 from flows.common.atomic import write_text_atomic
-from flows.common.progress import Reporter, progress_display
-from flows.config.build_config import BuildConfig, load_config
+from flows.common.progress import Reporter
+from flows.common.staging import Place, staged
+from flows.common.workers import WorkerPool
+from flows.config.build_config import BuildConfig
 from flows.shards.speech import SpeechWork
 from flows.shards.steps import MEASURED
-from flows.shards.workers import WorkerPool
 from flows.voices.page import PageVoice, voices_page
 from generators.plans.quotas import expand
 from generators.speech.engine import EngineError, EngineUnusable, SpeechEngine
@@ -128,29 +127,20 @@ class CastPool(NamedTuple):
 
     voices: tuple[CastVoice, ...]
     notes: tuple[str, ...]
+    #: why nobody can be cast from them
+    problem: str | None = None
 
 
 def sentences() -> dict[Language, tuple[str, ...]]:
     """What every voice of a language says."""
-    raw = yaml.safe_load(files("flows.voices").joinpath(_SENTENCES).read_text(encoding="utf-8"))
+    raw = load_yaml(files("flows.voices").joinpath(_SENTENCES).read_text(encoding="utf-8"), _SENTENCES)
     return {Language(language): tuple(texts) for language, texts in raw.items()}
-
-
-def voices_command(path: Path, overrides: tuple[str, ...], folder: Path | None, console: Console) -> None:
-    """``humdial voices CONFIG [--audition FOLDER]``: without a folder the pool is only listed."""
-    config = load_config(path, overrides)
-    if folder is None:
-        print_pool(cast_pool(config), console)
-        return
-    with progress_display(console) as reporter:
-        page = audition(config, folder, reporter)
-    console.print(f"listen: {page}\nnumbers: {folder / ROWS}", markup=False, soft_wrap=True)
 
 
 def cast_pool(config: BuildConfig, engine: SpeechEngine | None = None) -> CastPool:
     """Every voice of the configuration's engine in the languages of its quotas, by language and then as declared.
 
-    A pool that cannot be cast is listed all the same, with the reason among the notes: it is heard before it is whole.
+    A pool that cannot be cast is listed all the same, with the reason: it is heard before it is whole.
 
     Raises:
         EngineError, QuotaImpossible: the engine, its registry or the quotas are wrong; one sentence.
@@ -159,14 +149,15 @@ def cast_pool(config: BuildConfig, engine: SpeechEngine | None = None) -> CastPo
     languages = sorted({cell.language for cell, _ in expand(config.quotas)})
     voices = engine.voices()
     places: dict[VoiceKey, list[tuple[Split, Role]]] = {}
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
+    problem = None
     try:
         for speaker in cast_speakers(voices, languages, config.speech.casting, config.seed):
             places.setdefault((speaker.language, speaker.voice), []).append((speaker.split, speaker.role))
     except EngineError as error:
-        notes.append(str(error))
+        problem = str(error)
     if config.speech.voices is not None:
-        notes += clip_notes(Path(config.speech.voices), voices)
+        notes = tuple(clip_notes(Path(config.speech.voices), voices))
     return CastPool(
         tuple(
             _cast_voice(voice, places.get((language, voice.id), []))
@@ -174,27 +165,16 @@ def cast_pool(config: BuildConfig, engine: SpeechEngine | None = None) -> CastPo
             for voice in voices
             if voice.language is language
         ),
-        tuple(notes),
+        notes,
+        problem,
     )
-
-
-def print_pool(pool: CastPool, console: Console) -> None:
-    """A table: voice, language, gender, age, licence, split, roles; then the notes."""
-    table = Table()
-    for heading in ("voice", "language", "gender", "age", "licence", "split", "roles"):
-        table.add_column(heading, overflow="fold")
-    for one in pool.voices:
-        age = "" if one.age is None else one.age.value
-        table.add_row(one.voice, one.language, one.gender, age, one.license, one.split or "not cast", one.roles)
-    console.print(table)
-    for note in pool.notes:
-        console.print(note, markup=False, soft_wrap=True)
 
 
 def audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: SpeechEngine | None = None) -> Path:
     """Hear every voice of the pool and write one page with all samples, and the numbers as JSON lines beside it.
 
-    What is spoken is kept in the store of the configuration's work directory: a second audition is quick.
+    Both appear at the end, in a new folder or in the place of an earlier audition's. What is spoken is kept in the
+    store of the configuration's work directory: a second audition is quick.
 
     Args:
         engine: where it is not the one that the configuration makes.
@@ -203,12 +183,20 @@ def audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: Spee
         The page.
 
     Raises:
+        TargetError, ResourceError: the folder holds something else, or another process is writing it.
         ConfigError, EngineError, EndpointError, QuotaImpossible: nothing can be spoken.
         ModelMissing, ModelCorrupt: models of the engine or of a measurement.
     """
     engine = engine or create_engine(config.speech.engine, config.speech)
+    with staged(Place(folder, "audition", "--audition FOLDER", proof=PAGE, renewed=(ROWS, PAGE))) as staging:
+        _write_audition(config, staging, reporter, engine)
+    return folder / PAGE
+
+
+def _write_audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: SpeechEngine) -> None:
     pool = cast_pool(config, engine)
-    for note in pool.notes:
+    notes = (*pool.notes, *(() if pool.problem is None else (pool.problem,)))
+    for note in notes:
         reporter.note(note)
     names = {_key(one) for one in pool.voices}
     voices = [voice for voice in engine.voices() if (voice.language, voice.id) in names]
@@ -220,10 +208,9 @@ def audition(config: BuildConfig, folder: Path, reporter: Reporter, engine: Spee
         for key, utterances in hearing.spoken.items()
     }
     limit = _thresholds(config).max_voice_similarity
-    page = voices_page(config.name, [_page_voice(row) for row in rows], samples, pool.notes, limit)
+    page = voices_page(config.name, [_page_voice(row) for row in rows], samples, notes, limit)
     write_jsonl(folder / ROWS, rows)
     write_text_atomic(folder / PAGE, page)
-    return folder / PAGE
 
 
 def _key(voice: CastVoice) -> VoiceKey:

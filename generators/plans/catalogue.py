@@ -7,11 +7,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from data_schemas.emotions import Emotion
-from data_schemas.foundation.base import Record, RecordError, describe_validation_error
+from data_schemas.foundation.base import Record, RecordError
+from data_schemas.foundation.problems import located, problems_of
+from data_schemas.foundation.yaml_file import read_yaml
 from data_schemas.plan import check_shades
 from data_schemas.speakers import Gender
 from data_schemas.tasks import TRACK2_TASKS, Language, Task
@@ -164,23 +165,17 @@ def _shipped(language: Language) -> Catalogue:
 
 def _read(path: Path) -> Catalogue:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path)
     except FileNotFoundError:
         raise RecordError(
             f"{path}: no such file; a catalogue directory (planning.catalogue) holds one file per language, "
             f"add {path.name} or leave planning.catalogue out to use the shipped catalogue"
         ) from None
-    except UnicodeDecodeError:
-        raise RecordError(f"{path}: not UTF-8 text; save the file as UTF-8") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
-        problem = getattr(error, "problem", None) or "unreadable"
-        raise RecordError(f"{where}: not valid YAML ({problem}); mend this line, quote texts with ': '") from None
     try:
-        return Catalogue.model_validate(raw)
+        return Catalogue.model_validate(document.data)
     except ValidationError as error:
+        told = "\n".join(located(problem, document) for problem in problems_of(error, Catalogue))
         raise RecordError(
-            f"{path}: {describe_validation_error(error)}; compare with the shipped catalogue in "
-            "generators/plans/catalogue, every section needs at least one entry"
+            f"{told}; compare with the shipped catalogue in generators/plans/catalogue, every section needs at least "
+            "one entry"
         ) from None

@@ -16,6 +16,7 @@ import numpy as np
 from data_schemas.conversation import PlannedLine
 from data_schemas.emotions import Emotion
 from data_schemas.foundation.base import RecordError
+from data_schemas.foundation.problems import did_you_mean
 from data_schemas.foundation.randomness import named_generator
 from data_schemas.plan import QUESTION_TASKS, Brief, EmotionStep, Outline, Persona, QuotaCell
 from data_schemas.speakers import Gender
@@ -113,7 +114,8 @@ class DrawnOutlines:
             for domain in self._planning.domains:
                 if domain not in catalogue.domains:
                     raise RecordError(
-                        f"planning.domains: {domain!r} is not in the {language} catalogue; "
+                        f"planning.domains: {domain!r} is not in the {language} catalogue"
+                        f"{did_you_mean(domain, catalogue.domains) or ';'} "
                         f"choose from {', '.join(sorted(catalogue.domains))}"
                     )
             self._catalogues[language] = catalogue

@@ -11,10 +11,10 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
-import yaml
 
 from data_schemas.emotions import DEEPDIALOGUE, Emotion
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.plan import EMPATHY_NON_NEUTRAL_TURNS, QUESTION_TASKS
 from data_schemas.tasks import Task
 
@@ -69,7 +69,9 @@ class Transitions(Record):
 @cache
 def load_transitions() -> Transitions:
     """The shipped model."""
-    raw = yaml.safe_load(files("generators.plans").joinpath("transitions.yaml").read_text(encoding="utf-8"))
+    raw = load_yaml(
+        files("generators.plans").joinpath("transitions.yaml").read_text(encoding="utf-8"), "transitions.yaml"
+    )
     return Transitions(
         opening=raw["opening"], shades=raw["shades"], after={emotion: raw[emotion.value] for emotion in Emotion}
     )

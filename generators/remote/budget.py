@@ -36,13 +36,16 @@ class BudgetKeeper:
     less than estimated) and is told `BudgetSpent` when it does not fit beside what was really spent. So with
     estimates that are upper bounds the limit is never passed.
 
-    Minutes: counted by ``clock`` (seconds, any zero) from the making of this object; after them nothing new starts.
+    Minutes: counted by ``clock`` (seconds, any zero) from the first question on and until `pause`, then from the next
+    one on; after them nothing new starts. What goes on without asking anybody, before, after and between, takes none.
     """
 
     def __init__(self, budget: Budget, clock: Callable[[], float]) -> None:
         self._budget = budget
         self._clock = clock
-        self._began = clock()
+        self._asked_s = 0.0
+        #: clock time since which questions are asked; None while nobody asks
+        self._asking_since: float | None = None
         self._reserved = Amount()
         self._under_way = 0
         self._waiting: list[asyncio.Future[None]] = []
@@ -54,6 +57,8 @@ class BudgetKeeper:
         Raises:
             BudgetSpent: it never will; the sentence says which limit, what was used, and how to go on.
         """
+        if self._asking_since is None:
+            self._asking_since = self._clock()
         while True:
             self.check_time()
             if self._exceeded(self.spent + self._reserved + estimate) is None:
@@ -78,15 +83,23 @@ class BudgetKeeper:
             if not settled.done():
                 settled.set_result(None)
 
+    def pause(self) -> None:
+        """Nothing is asked from now on until the next `reserve`: the clock stands."""
+        self._asked_s = self._asking_s()
+        self._asking_since = None
+
     def check_time(self) -> None:
         """Raises BudgetSpent when the minutes are over."""
         minutes = self._budget.minutes
-        used = (self._clock() - self._began) / _SECONDS_PER_MINUTE
+        used = self._asking_s() / _SECONDS_PER_MINUTE
         if minutes is not None and used >= minutes:
             raise BudgetSpent(
                 f"the budget of {minutes:g} minutes is used up ({used:.1f} minutes, {self._used()}); what was "
                 "answered is kept: run the same command again to go on, or raise budget.minutes"
             )
+
+    def _asking_s(self) -> float:
+        return self._asked_s + (0.0 if self._asking_since is None else self._clock() - self._asking_since)
 
     def _exceeded(self, amount: Amount) -> str | None:
         if self._budget.tokens is not None and amount.tokens > self._budget.tokens:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +57,8 @@ class ChatClient:
     """Answers questions from the store, else from the endpoints; used inside one event loop, as ``async with``.
 
     Nothing is started, read from the environment or contacted before a question really has to be sent.
-    ``budget`` may be a `BudgetKeeper` that several clients share.
+    ``budget`` may be a `BudgetKeeper` that several clients share. ``on_open`` is told each endpoint, by its name and
+    where it is, when its first question is about to be sent.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class ChatClient:
         seed: int,
         base_dir: Path,
         retry_failed: bool = False,
+        on_open: Callable[[str, str], None] = lambda name, where: None,
     ) -> None:
         self._settings = endpoints
         self._routes = routes
@@ -77,6 +79,7 @@ class ChatClient:
         self._seed = seed
         self._base_dir = base_dir
         self._retry_failed = retry_failed
+        self._on_open = on_open
         self._failed_now: set[str] = set()
         self._ledger = Ledger()
         self._servers: dict[str, _Server] = {}
@@ -97,6 +100,11 @@ class ChatClient:
     def sent(self) -> int:
         """HTTP requests sent so far: every try and every probe."""
         return self._ledger.requests
+
+    @property
+    def replayed(self) -> int:
+        """Answers so far that needed no request: they were in the store, or under way for another asker."""
+        return self._ledger.from_store
 
     def usage(self) -> tuple[ModelUsage, ...]:
         """What was sent and used so far, per model. Where a server counts no tokens, ours are estimated."""
@@ -307,6 +315,7 @@ class ChatClient:
             base_url = llama.base_url
             identity = f"local:{llama.title}"
             where = f"llama.cpp in this process, {llama.title}"
+        self._on_open(name, where)
         client = _openai_client(base_url, key or _NO_KEY, settings.timeout_s)
         self._stack.push_async_callback(client.close)
         endpoint = Endpoint(

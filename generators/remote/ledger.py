@@ -63,6 +63,10 @@ class Ledger:
     def requests(self) -> int:
         return sum(line.requests for line in self._lines.values())
 
+    @property
+    def from_store(self) -> int:
+        return sum(line.from_store for line in self._lines.values())
+
     def rows(self) -> tuple[ModelUsage, ...]:
         """Sorted by alias and model."""
         return tuple(

@@ -89,7 +89,7 @@ class Budget(Record):
     tokens: int | None = Field(default=None, ge=1)
     #: money of one run, in the currency of the prices
     cost: float | None = Field(default=None, gt=0.0)
-    #: wall-clock minutes of one run
+    #: wall-clock minutes of one run in which questions are asked
     minutes: float | None = Field(default=None, gt=0.0)
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from data_schemas.foundation.base import Record
 from data_schemas.foundation.randomness import named_generator
@@ -69,6 +69,19 @@ class HesitationSettings(Record):
     zh: FillerWords = FillerWords(before_pause=("那个", "那个", "就是"), after_pause=("就是", "那个"))
     #: "um" before long delays, "uh" before short ones (Clark & Fox Tree 2002)
     en: FillerWords = FillerWords(before_pause=("um", "um", "uh"), after_pause=("uh", "um"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _other_place(cls, raw: Any) -> Any:
+        """Of a language of which only one place is given, the other keeps its default."""
+        if not isinstance(raw, dict):
+            return raw
+        named = {language: raw.get(language) for language in ("zh", "en")}
+        return raw | {
+            language: cls.model_fields[language].default.model_dump() | given
+            for language, given in named.items()
+            if isinstance(given, dict)
+        }
 
     @field_validator("seam")
     @classmethod

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Self
 
 from data_schemas.plan import DialoguePlan, Outline
 from data_schemas.script import Script
@@ -11,10 +12,17 @@ from generators.scripts.writer import ScriptError
 
 
 class PackWriter:
-    """A `ScriptWriter` over scripts that were read from files before the build began."""
+    """A `ScriptWriter` over scripts that exist: held in memory, or `over` a mapping that reads them when asked."""
 
     def __init__(self, scripts: Iterable[Script]) -> None:
-        self._scripts = MappingProxyType({script.script_id: script for script in scripts})
+        self._scripts: Mapping[str, Script] = MappingProxyType({script.script_id: script for script in scripts})
+
+    @classmethod
+    def over(cls, scripts: Mapping[str, Script]) -> Self:
+        """A writer that looks scripts up by their ids, e.g. in `frozen.FrozenScripts`."""
+        writer = cls(())
+        writer._scripts = scripts
+        return writer
 
     def write(self, plan: DialoguePlan) -> Script:
         """The script named by ``plan.outline.script_id``.

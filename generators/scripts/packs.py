@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from data_schemas.foundation.base import RecordError
+from data_schemas.foundation.problems import did_you_mean
 from data_schemas.script import Script
+from generators.scripts.frozen import FrozenScripts
 from generators.scripts.script_file import read_script_files
 from generators.scripts.settings import ScriptSettings
 
@@ -39,7 +42,7 @@ def resolve_pack(name_or_path: str, base_dir: Path) -> tuple[Path, ...]:
     if not files:
         found = f"the directory {place} holds no {SCRIPT_SUFFIX} file" if place.is_dir() else f"{place} is no file"
         raise RecordError(
-            f"scripts.pack: unknown pack {name_or_path!r}: {found}; "
+            f"scripts.pack: unknown pack {name_or_path!r}: {found}{did_you_mean(name_or_path, shipped_packs()) or ';'} "
             f"name a shipped pack ({', '.join(shipped_packs())}) or a path to script files"
         )
     return files
@@ -51,7 +54,20 @@ def load_packs(settings: ScriptSettings, base_dir: Path) -> tuple[Script, ...]:
     Raises:
         RecordError: an unknown pack, a broken line, or a script_id used twice.
     """
-    return read_script_files(path for pack in settings.pack for path in resolve_pack(pack, base_dir))
+    return read_script_files(_files(settings, base_dir))
+
+
+def open_packs(settings: ScriptSettings, base_dir: Path) -> FrozenScripts:
+    """The same scripts in the same order, checked once and left on disk.
+
+    Raises:
+        RecordError: as `load_packs`.
+    """
+    return FrozenScripts.read(_files(settings, base_dir))
+
+
+def _files(settings: ScriptSettings, base_dir: Path) -> Iterator[Path]:
+    return (path for pack in settings.pack for path in resolve_pack(pack, base_dir))
 
 
 def _script_files(directory: Path) -> tuple[Path, ...]:

@@ -8,14 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from data_schemas.foundation.base import RecordError, read_jsonl, write_jsonl
+from data_schemas.foundation.base import RecordError, parse_line, write_jsonl
 from data_schemas.script import Script
 
 _WAY_OUT = (
     "correct that line, or compare it with the shipped packs in generators/scripts/packs; "
     "every field is described in data_schemas/script.py"
 )
+
+
+class PlacedScript(NamedTuple):
+    """A script and the line it stands on."""
+
+    script: Script
+    path: Path
+    #: bytes from the start of the file
+    offset: int
+    #: the line, without its end
+    text: bytes
 
 
 def read_script_file(path: Path) -> tuple[Script, ...]:
@@ -34,18 +46,23 @@ def read_script_files(paths: Iterable[Path]) -> tuple[Script, ...]:
     Raises:
         RecordError: as `read_script_file`; a script_id used twice names both places.
     """
-    seen: dict[str, str] = {}
-    scripts: list[Script] = []
+    return tuple(line.script for line in script_lines(paths))
+
+
+def script_lines(paths: Iterable[Path]) -> Iterator[PlacedScript]:
+    """The scripts of several files with their places, one at a time; errors as `read_script_files`."""
+    seen: dict[str, tuple[Path, int]] = {}
     for path in paths:
-        for place, script in _placed_scripts(path):
-            if script.script_id in seen:
+        for number, line in enumerate(_lines_of(path), start=1):
+            script_id = line.script.script_id
+            if script_id in seen:
+                first, at = seen[script_id]
                 raise RecordError(
-                    f"{place}: script_id {script.script_id!r} is already used at {seen[script.script_id]}; "
+                    f"{path}:{number}: script_id {script_id!r} is already used at {first}:{at}; "
                     "give one of the two another id, or leave one file out of scripts.pack"
                 )
-            seen[script.script_id] = place
-            scripts.append(script)
-    return tuple(scripts)
+            seen[script_id] = (path, number)
+            yield line
 
 
 def write_script_file(path: Path, scripts: Iterable[Script]) -> int:
@@ -53,18 +70,19 @@ def write_script_file(path: Path, scripts: Iterable[Script]) -> int:
     return write_jsonl(path, scripts)
 
 
-def _placed_scripts(path: Path) -> Iterator[tuple[str, Script]]:
-    """Each script with the ``file:line`` it stands at."""
-    empty = True
+def _lines_of(path: Path) -> Iterator[PlacedScript]:
+    offset = 0
     try:
-        for number, script in enumerate(read_jsonl(path, Script), start=1):
-            empty = False
-            yield f"{path}:{number}", script
+        with path.open("rb") as handle:
+            for number, line in enumerate(handle, start=1):
+                script = parse_line(line.decode(), Script, where=f"{path}:{number}")
+                yield PlacedScript(script, path, offset, line.removesuffix(b"\n"))
+                offset += len(line)
     except RecordError as error:
         raise RecordError(f"{' '.join(str(error).split())}; {_WAY_OUT}") from error
     except FileNotFoundError:
         raise RecordError(f"{path}: no such script file; check scripts.pack") from None
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: cannot be read as a UTF-8 script file: {error}") from error
-    if empty:
+    if not offset:
         raise RecordError(f"{path}: holds no scripts; remove it from scripts.pack or fill it")

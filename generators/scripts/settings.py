@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from data_schemas.chat import Sampling
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.problems import did_you_mean
 from generators.plans.settings import PlanningSettings
 from generators.remote.settings import Budget, EndpointSettings, Price
 
@@ -79,6 +80,7 @@ class LlmSettings(Record):
             if model.endpoint not in self.endpoints:
                 raise ValueError(
                     f"models.{name}.endpoint: {model.endpoint!r} is not in endpoints ({', '.join(self.endpoints)})"
+                    f"{did_you_mean(model.endpoint, self.endpoints)}"
                 )
         used = {f"writers.{n}.model": entry.model for n, entry in enumerate(self.writers)}
         for number, pair in enumerate(self.pairs):
@@ -87,7 +89,9 @@ class LlmSettings(Record):
             used["reading.judge.model"] = self.reading.judge.model
         for where, name in used.items():
             if name not in self.models:
-                raise ValueError(f"{where}: {name!r} is not in models ({', '.join(self.models)})")
+                raise ValueError(
+                    f"{where}: {name!r} is not in models ({', '.join(self.models)}){did_you_mean(name, self.models)}"
+                )
         if self.cross_share > 0 and not self.pairs:
             raise ValueError("cross_share is above 0 and pairs is empty; name at least one pair of models")
         return self
@@ -96,8 +100,9 @@ class LlmSettings(Record):
 class ScriptSettings(Record):
     """The ``scripts`` section of a configuration."""
 
-    #: ``pack`` replays frozen script files: no model, no key, the same words every time; ``llm`` asks models
-    writer: Literal["pack", "llm"] = "pack"
+    #: ``pack`` replays frozen script files: no model, no key, the same words every time; ``llm`` asks models;
+    #: ``rehearsal`` fills frames by rule, as many as the quotas want: to try a build at full size, not to train on
+    writer: Literal["pack", "llm", "rehearsal"] = "pack"
     #: shipped pack names, JSONL files or directories of them; paths are relative to the configuration
     pack: tuple[str, ...] = Field(default=("quickstart",), min_length=1)
     llm: LlmSettings | None = None

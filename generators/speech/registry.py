@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
+from data_schemas.foundation.problems import did_you_mean
 from generators.speech.engine import EngineError, SpeechEngine
 from generators.speech.settings import SpeechSettings
 
@@ -70,7 +71,16 @@ def create_engine(name: str, settings: SpeechSettings | None = None) -> SpeechEn
     for point in _announced():
         if point.name == name:
             return _load(point)(settings)
-    raise EngineError(f"no speech engine is named {name!r}; set speech.engine to one of {', '.join(engine_names())}")
+    raise EngineError(unknown_engine(name))
+
+
+def unknown_engine(name: str) -> str:
+    """What is said of a name that no engine has."""
+    known = engine_names()
+    return (
+        f"no speech engine is named {name!r}{did_you_mean(name, known) or ';'} set speech.engine to one of "
+        f"{', '.join(known)}, or install the package that has it"
+    )
 
 
 def _announced() -> tuple[EntryPoint, ...]:

@@ -60,8 +60,9 @@ def test_kill_9_half_way_then_again(tmp_path: Path) -> None:
         time.sleep(0.1)
 
 
-def test_ctrl_c_publishes_nothing_and_says_so(tmp_path: Path) -> None:
-    config = draft_config(tmp_path, execution={"workers": 1, "shard_items": 1})
+@pytest.mark.parametrize("orchestrator", ["prefect", "none"])
+def test_ctrl_c_publishes_nothing_and_says_so(tmp_path: Path, orchestrator: str) -> None:
+    config = draft_config(tmp_path, execution={"workers": 1, "shard_items": 1, "orchestrator": orchestrator})
     process = humdial("build", str(config), log=tmp_path / "log.txt", home=tmp_path)
     wait_until_shards(tmp_path / "work", 1)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the workers get it too
@@ -76,8 +77,9 @@ def test_ctrl_c_publishes_nothing_and_says_so(tmp_path: Path) -> None:
 _FULL_DISK = """
 import errno, sys
 import flows.release.publish as publish
-from flows.cli.app import app, run_guarded
-from flows.orchestration.server import prepare_environment
+from flows.cli.app import app
+from flows.cli.guard import run_guarded
+from flows.orchestration.environment import prepare_environment
 
 def full(*arguments, **options):
     raise OSError(errno.ENOSPC, "No space left on device", "catalog.parquet")

@@ -147,9 +147,10 @@ def test_default_models_folder_is_in_the_users_cache(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("models: [", "not a YAML file"),
+        ("models: [", ":1: not valid YAML"),
+        ("models: []\nmodels: []\n", ":2: models stands there twice, first in line 1"),
         ("models: 3", "models"),
-        ("models: [{name: a, wight: 1}]", "models.0.wight: unknown key"),
+        ("models:\n- name: a\n  titel: 甲\n", ":3: models.0.titel: unknown key; did you mean title?"),
     ],
 )
 def test_a_broken_table_is_named_with_its_field(tmp_path: Path, text: str, said: str) -> None:

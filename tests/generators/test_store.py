@@ -85,6 +85,26 @@ def test_a_damaged_entry_is_absent_and_can_be_made_again(tmp_path: Path, damage:
     assert store.get(KEY) is not None
 
 
+def test_no_byte_of_an_entry_can_be_another_without_being_noticed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = store.put(KEY, tone(), facts(), RECORD)
+    note = store.wav_path(KEY).with_suffix(".json")
+    whole = note.read_bytes()
+    for place in range(len(whole)):
+        for change in (0x01, 0x80):
+            note.write_bytes(whole[:place] + bytes([whole[place] ^ change]) + whole[place + 1 :])
+            assert store.get(KEY) in (None, entry), (place, note.read_bytes())
+
+
+def test_an_entry_of_an_old_version_without_a_seal_is_believed(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = store.put(KEY, tone(), facts(), RECORD)
+    note = store.wav_path(KEY).with_suffix(".json")
+    old = {name: value for name, value in json.loads(note.read_text(encoding="utf-8")).items() if name != "seal"}
+    note.write_text(json.dumps(old, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert store.get(KEY) == entry.model_copy(update={"seal": None})
+
+
 def test_the_first_writer_wins(tmp_path: Path) -> None:
     first = put(tmp_path, 0.1)
     assert put(tmp_path, 0.2) == first
@@ -125,3 +145,13 @@ def test_many_processes_agree(tmp_path: Path) -> None:
     assert Store(tmp_path).get(KEY) == entries[0]
     assert not list(tmp_path.rglob("*.tmp"))
     assert json.loads(Store(tmp_path).wav_path(KEY).with_suffix(".json").read_text(encoding="utf-8"))["key"] == KEY
+
+
+def test_what_other_libraries_made_is_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.put(KEY, tone(), facts(), RECORD, {"soxr": "1.0"})
+    assert store.get(KEY, {"soxr": "1.0"}) == store.get(KEY) == first
+    assert store.put(KEY, tone(), facts(), RECORD, {"soxr": "1.0"}) == first
+    assert store.get(KEY, {"soxr": "1.1"}) is None
+    again = store.put(KEY, tone(), facts(), RECORD, {"soxr": "1.1"})
+    assert store.get(KEY, {"soxr": "1.1"}) == again != first

@@ -8,6 +8,7 @@ import polars
 import pytest
 
 from data_schemas.finding import Severity
+from flows.common.workers import WorkerPool
 from tests.support.builds import draft_config, run_humdial
 from validators.core.judges import ALL
 from validators.core.settings import ValidationSettings
@@ -108,7 +109,8 @@ def test_every_judge_runs_measures_once_and_does_not_depend_on_workers(
     }
     assert set(one.reports) == {"diarization", "prosody", "emotion", "catalog"}
     fresh = replace(order, kept=tmp_path / "other.sqlite")
-    two = validate_root(release, fresh, workers=2)
+    with WorkerPool(2) as pool:
+        two = validate_root(release, fresh, executor=pool, workers=pool.workers)
     assert two.findings == one.findings and two.reports == one.reports
     assert measures_frame(two.clips).equals(measures_frame(one.clips))
     for probe in (Recogniser, QualityProbe, SpeakerEncoder, ProsodyProbe, AcousticFeatures, FingerprintProbe):

@@ -23,8 +23,8 @@ from data_schemas.foundation.randomness import named_generator, named_seed
 from data_schemas.tasks import TRACK1_TASKS
 from flows.common.errors import EXIT_INTERRUPTED
 from flows.config.build_config import BuildConfig
+from flows.scripts.phase import ANSWERS_FILE, SCRIPTS_FOLDER
 from flows.scripts.report import ScriptReport
-from flows.scripts.source import ANSWERS_FILE, SCRIPTS_FOLDER
 from generators.scripts.llm.llm_writer import Order
 from generators.scripts.script_file import read_script_file
 from tests.support.llm_answers import PlannedAnswers

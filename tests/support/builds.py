@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,19 @@ def draft_config(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def humdial(*arguments: str, log: Path, home: Path) -> subprocess.Popen[bytes]:
+def humdial(
+    *arguments: str, log: Path, home: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start the command line tool in a process group of its own, output to a file."""
-    environment = os.environ | {"PREFECT_HOME": str(home / "prefect"), "PYTHONUNBUFFERED": "1"}
-    environment.pop("PREFECT_API_URL", None)
+    own = {"PREFECT_HOME": str(home / "prefect"), "PYTHONUNBUFFERED": "1", **(environment or {})}
+    inherited = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
     with log.open("ab") as handle:
         return subprocess.Popen(
             [sys.executable, "-m", "flows", *arguments],
             stdout=handle,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env=environment,
+            env=inherited | own,
             start_new_session=True,
         )
 

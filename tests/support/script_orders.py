@@ -10,7 +10,8 @@ from flows.common.progress import Reporter, SilentReporter
 from flows.config.build_config import BuildConfig
 from flows.prepare.resolve import resolve
 from flows.scripts.factory import ScriptFactory
-from flows.scripts.source import draw_outlines, open_factory, wanted_scripts
+from flows.scripts.phase import open_factory
+from flows.scripts.wanted import draw_outlines, wanted_scripts
 from generators.scripts.llm.llm_writer import Order
 
 SMALL_QUOTAS: tuple[dict[str, Any], ...] = (

@@ -185,6 +185,12 @@ def test_other_columns_stop_the_gate() -> None:
     assert [finding.code for finding in report.findings] == ["CATALOG.COLUMNS"]
 
 
+def test_a_finding_shows_the_first_items() -> None:
+    report = judge_catalog(frame([*ROWS, utterance(3, 1, speaker=None)]).lazy(), EXPECTED)
+    (finding,) = [one for one in report.findings if one.code == "CATALOG.NULL"]
+    assert finding.message.endswith("1 null, such as task2_3_zh_0001_0003")
+
+
 KOKORO = DeclaredEngine(name="kokoro", weights_sha256="6e" * 32)
 
 

@@ -127,6 +127,20 @@ def test_same_words_twice_in_one_split(bench: Any) -> None:
     assert (finding.code, finding.item) == ("SET.DUPLICATE_TEXT", "task2_3_zh_0077_0009")
 
 
+def test_the_same_words_under_the_same_id_in_two_folders_are_a_leak(bench: Any) -> None:
+    shutil.copytree(bench.root / "track2/zh/train", bench.root / "track2/zh/dev", dirs_exist_ok=True)
+    leaks = [finding for finding in whole(bench.root) if finding.code == "SET.TEXT_LEAK"]
+    assert [finding.message.split(" says in ")[1] for finding in leaks] == ["dev"]
+    assert {finding.file for finding in leaks} == {"track2/zh/train/Follow-up_Questions.jsonl"}
+
+
+def test_of_two_with_the_same_words_the_later_id_is_named_in_any_order(bench: Any) -> None:
+    copy_row(bench, TRAIN, TRAIN, "task2_3_zh_0001_0001", "task2_3_zh_0077_0009", same_words)
+    bench.write_rows(TRAIN, bench.rows(TRAIN)[::-1])
+    (finding,) = whole(bench.root)
+    assert (finding.code, finding.item) == ("SET.DUPLICATE_TEXT", "task2_3_zh_0077_0009")
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -15,7 +15,7 @@ from data_schemas.plan import QuotaCell
 from data_schemas.release import DatasetLock, FileEntry, LockedCount, LockedEngine
 from data_schemas.tasks import Language, Task, Track
 from flows.common.atomic import sha256_of
-from flows.release.catalog import catalog_frame
+from flows.shards.catalog import catalog_frame
 from tests.support.spoken_release import make_conversation_item, make_dialogue_item, make_scene_item, staged
 
 TRACK1, TRACK2 = "track1-seed", "track2"

@@ -16,13 +16,24 @@ from validators.core.code_table import CODE_ROWS
 from validators.core.thresholds import ENGINE_DEFAULTS, FAMILIES, Thresholds
 
 RESYNTHESISE = "resynthesise"
+STOP = "stop"
 _ACTION = {
     Severity.ERROR: "quarantine",
     Severity.WARNING: "accept, report",
     Severity.INFO: "accept, count",
 }
-#: Families and codes whose errors are mended by writing or speaking again. A code wins over its family.
+#: Families and codes whose errors are mended by writing or speaking again, or that are about no item, so that
+#: no other item would mend them. A code wins over its family.
 _MENDED = {
+    "CATALOG": STOP,
+    "SET.EMPTY": STOP,
+    "SET.BAD_ROW": STOP,
+    "SET.UNREADABLE": STOP,
+    "SET.OUTPUT_FILE": STOP,
+    "SET.LOCK_MISMATCH": STOP,
+    "SET.COUNTS": STOP,
+    "SPEAKER.SHARED": STOP,
+    "EMOTION.RECOVERY": STOP,
     "SCRIPT": "rewrite",
     "T1.TEXT_LANGUAGE": "rewrite",
     "T1.RESPONSE_LANGUAGE": "rewrite",
@@ -46,7 +57,7 @@ class CodeInfo(NamedTuple):
 
     @property
     def action(self) -> str:
-        """What the pipeline does: accept, resynthesise, rewrite or quarantine."""
+        """What the pipeline does: accept, resynthesise, rewrite, quarantine or stop."""
         if self.severity is Severity.ERROR:
             return _MENDED.get(self.code) or _MENDED.get(self.code.split(".")[0]) or _ACTION[Severity.ERROR]
         return _ACTION[self.severity]
@@ -56,6 +67,26 @@ CODES: dict[str, CodeInfo] = {
     code: CodeInfo(code, Severity(severity), meaning, tuple(thresholds.split()), source)
     for code, severity, thresholds, source, meaning in CODE_ROWS
 }
+
+
+#: Families of codes that are said of one item by the judges of items and clips; two of ``SPEAKER`` are, too.
+_ITEM_FAMILIES = frozenset({"T1", "T2", "AUDIO", "TIMELINE", "SCENE", "TRANSCRIPT", "LANGUAGE", "SOUND"})
+_ITEM_CODES = frozenset({"SPEAKER.CHANGED", "SPEAKER.SAME"})
+
+
+def is_about_item(code: str) -> bool:
+    """Whether a judge of items or clips says this code, not one of the whole set.
+
+    >>> is_about_item("AUDIO.CLIPPED"), is_about_item("SPEAKER.SHARED")
+    (True, False)
+    """
+    return code in _ITEM_CODES or code.split(".", maxsplit=1)[0] in _ITEM_FAMILIES
+
+
+def item_thresholds(thresholds: Thresholds) -> dict[str, object]:
+    """The thresholds that decide the verdict on an item; those of sets and scripts are left out."""
+    named = {name for code, info in CODES.items() if is_about_item(code) for name in info.thresholds}
+    return {name: value for name, value in thresholds.model_dump(mode="json").items() if name in named}
 
 
 def action_of(finding: Finding) -> str:
@@ -128,11 +159,15 @@ A finding has a stable code. What follows from it depends on its severity alone:
 
 | severity | what the pipeline does |
 |---|---|
-| error | the item goes to `quarantine/` and a top-up plan replaces it; a set-level error fails the release |
+| error | the item goes to `quarantine/` and a top-up plan replaces it; an error about no item stops the release |
 | warning | the item is released and the report shows the finding |
 | info | the item is released and the finding is counted |
 
-The column "pipeline" says what mends an error. `quarantine`: another item takes the place. `rewrite`: the writer is
+The column "pipeline" says what mends an error. `quarantine`: another item takes the place. Of a pair (the same sound,
+nearly the same words, an id or text that stands twice) the item with the later id is the one named. `stop`: the finding
+is about a file, a speaker, a count or a mean and about no item, so no other item would mend it and the release is not
+published (`validators.sets.blame` tells both apart). `SCRIPT.COLLAPSE` of a whole set names a language and task and
+stops the release too. `rewrite`: the writer is
 asked again with the finding (`SCRIPT.*`, while scripts are written); a finished script goes to quarantine.
 `resynthesise`: the utterance has to be spoken again with another seed; Kokoro and espeak say the same bytes whatever
 the seed, so today the item goes to quarantine and a top-up plan with another script replaces it.

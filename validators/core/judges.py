@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from data_schemas.foundation.problems import did_you_mean
+
 
 class Level(StrEnum):
     ITEM = "item"  # one item's rows and files
@@ -91,5 +93,8 @@ def _named(names: Iterable[str]) -> Selection:
         elif name in ALL:
             chosen.add(name)
         else:
-            raise ValueError(f"no judge is named {name!r}; judges: {', '.join(BY_NAME)}; groups: {', '.join(GROUPS)}")
+            raise ValueError(
+                f"no judge is named {name!r}{did_you_mean(name, (*BY_NAME, *GROUPS)) or ';'} judges: "
+                f"{', '.join(BY_NAME)}; groups: {', '.join(GROUPS)}"
+            )
     return frozenset(chosen)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from data_schemas.foundation.base import describe_validation_error
+from data_schemas.foundation.problems import did_you_mean, problems_of
+from data_schemas.layouts.registry import LAYOUTS
 from validators.core.judges import Selection, select
 from validators.core.thresholds import ENGINE_DEFAULTS, Thresholds
 
@@ -33,14 +34,30 @@ class ValidationSettings(Thresholds):
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:
-        select(skip=self.skip)
         for title, table in (("layouts", self.layouts), ("engines", self.engines)):
             for name, values in table.items():
                 try:
                     Thresholds.model_validate({**self._flat(), **values})
                 except ValidationError as error:
-                    raise ValueError(f"{title}.{name}: {describe_validation_error(error)}") from error
+                    problems = problems_of(error, Thresholds)
+                    raise ValueError("; ".join(f"{title}.{name}.{problem}" for problem in problems)) from error
         return self
+
+    @field_validator("skip")
+    @classmethod
+    def _judges(cls, skip: tuple[str, ...]) -> tuple[str, ...]:
+        select(skip=skip)
+        return skip
+
+    @field_validator("layouts")
+    @classmethod
+    def _layouts(cls, layouts: dict[str, Overrides]) -> dict[str, Overrides]:
+        known = [layout.name for layout in LAYOUTS]
+        for name in layouts:
+            if name not in known:
+                near = did_you_mean(name, known) or ";"
+                raise ValueError(f"{name}: no layout has this name{near} choose from {', '.join(known)}")
+        return layouts
 
     @property
     def selected(self) -> Selection:

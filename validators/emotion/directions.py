@@ -19,6 +19,7 @@ from pydantic import Field
 from data_schemas.emotions import Emotion
 from data_schemas.finding import Finding
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.tasks import Language
 from validators.core.clip_measures import ClipMeasures
 from validators.core.codes import Judge
@@ -111,10 +112,8 @@ class _Verdict(NamedTuple):
 @cache
 def directions() -> Directions:
     """The shipped table."""
-    import yaml
-
     text = files("validators.emotion").joinpath("emotion_directions.yaml").read_text(encoding="utf-8")
-    return Directions.model_validate(yaml.safe_load(text))
+    return Directions.model_validate(load_yaml(text, "emotion_directions.yaml"))
 
 
 def judge_prosody(
@@ -131,6 +130,7 @@ def judge_prosody(
     levelled = _is_levelled(labelled, measured, table)
     neutral = _neutral(labelled, measured, thresholds.min_neutral_clips)
     scales = {language: _scales(language, neutral, table) for language in Language}
+    references = {person: _reference(spoken) for person, spoken in neutral.items()}
     deviations: list[_Deviation] = []
     missing: dict[str, int] = {}
     for clip in labelled:
@@ -140,7 +140,7 @@ def judge_prosody(
         if reason:
             missing[reason] = missing.get(reason, 0) + 1
         else:
-            reference = neutral[clip.language, str(clip.speaker)]
+            reference = references[clip.language, str(clip.speaker)]
             distances = _distances(measured[clip.clip], reference, scales[clip.language])
             if levelled:
                 distances.pop(LEVEL, None)
@@ -221,15 +221,24 @@ def _why_not(clip: ClipMeasures, measured: Mapping[str, float], neutral: Mapping
     return ""
 
 
+def _reference(neutral: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, int]]:
+    """Measure -> median of a speaker's neutral utterances, and of how many."""
+    values: dict[str, list[float]] = {}
+    for spoken in neutral:
+        for measure, value in spoken.items():
+            values.setdefault(measure, []).append(value)
+    return {measure: (median(found), len(found)) for measure, found in values.items()}
+
+
 def _distances(
-    measured: Mapping[str, float], reference: Sequence[Mapping[str, float]], scales: Mapping[str, float]
+    measured: Mapping[str, float], reference: Mapping[str, tuple[float, int]], scales: Mapping[str, float]
 ) -> dict[str, float]:
     """(value - median of neutral) in standard deviations of such a difference."""
     found: dict[str, float] = {}
     for measure, value in measured.items():
-        neutral = [spoken[measure] for spoken in reference if measure in spoken]
-        if neutral:
-            found[measure] = (value - median(neutral)) / (scales[measure] * math.sqrt(1.0 + 1.0 / len(neutral)))
+        if measure in reference:
+            middle, count = reference[measure]
+            found[measure] = (value - middle) / (scales[measure] * math.sqrt(1.0 + 1.0 / count))
     return found
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import islice
@@ -67,6 +66,7 @@ def validate_root(
     root: Path,
     order: JudgeOrder | Thresholds,
     report: Progress = lambda done, total: None,
+    executor: Executor | None = None,
     workers: int = 1,
 ) -> ValidationResult:
     """Judge every item below ``root``, then the set as a whole.
@@ -74,7 +74,8 @@ def validate_root(
     Args:
         order: what to judge with; bare thresholds ask the judges of form only.
         report: called with (items done, items in all) after every item.
-        workers: processes; 1 works in this one. The result does not depend on it.
+        executor: who judges the items; None works in this process. The result does not depend on it.
+        workers: of the executor, how many there are: so many batches wait for it at most, times a few.
 
     Memory grows with the number of utterances, about 2 kB each with all judges, not with the audio.
 
@@ -87,7 +88,7 @@ def validate_root(
     layouts = detect_layouts(root)
     whole = survey(root, layouts, order.thresholds())
     verdicts: list[ItemVerdict] = []
-    for verdict in _judge_all(root, layouts, order, workers):
+    for verdict in _judge_all(root, layouts, order, executor, workers):
         verdicts.append(verdict)
         report(len(verdicts), whole.items)
     return conclude(root, order, whole, verdicts)
@@ -161,19 +162,19 @@ def _judge_batch(items: tuple[FoundItem, ...], root: Path, order: JudgeOrder) ->
     return [judge_item(item, root, order.thresholds(item.layout), tools) for item in items]
 
 
-def _judge_all(root: Path, layouts: Sequence[Layout], order: JudgeOrder, workers: int) -> Iterator[ItemVerdict]:
+def _judge_all(
+    root: Path, layouts: Sequence[Layout], order: JudgeOrder, executor: Executor | None, workers: int
+) -> Iterator[ItemVerdict]:
     """Verdicts per item, in reading order."""
     items = (entry for entry in read_items(root, layouts) if isinstance(entry, FoundItem))
-    if workers <= 1:
+    if executor is None:
         for item in items:
             yield from _judge_batch((item,), root, order)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
-        waiting: deque[Future[list[ItemVerdict]]] = deque()
-        for batch in iter(lambda: tuple(islice(items, _BATCH_ITEMS)), ()):
-            waiting.append(pool.submit(_judge_batch, batch, root, order))
-            if len(waiting) >= workers * _BATCHES_AHEAD:
-                yield from waiting.popleft().result()
-        while waiting:
+    waiting: deque[Future[list[ItemVerdict]]] = deque()
+    for batch in iter(lambda: tuple(islice(items, _BATCH_ITEMS)), ()):
+        waiting.append(executor.submit(_judge_batch, batch, root, order))
+        if len(waiting) >= workers * _BATCHES_AHEAD:
             yield from waiting.popleft().result()
+    while waiting:
+        yield from waiting.popleft().result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,18 +117,14 @@ def measures_frame(clips: Sequence[ClipMeasures]) -> polars.DataFrame:
     return polars.DataFrame(columns, schema=schema)
 
 
-def write_measures(path: Path, clips: Iterable[ClipMeasures]) -> None:
-    """One clip a line, vectors included, to be read by `read_measures`."""
-    with path.open("w", encoding="utf-8", newline="\n") as handle:
-        for clip in clips:
-            handle.write(dump_json(_encode(clip)) + "\n")
+def encode_measures(clip: ClipMeasures) -> str:
+    """One clip as a JSON line, vectors included, to be read by `decode_measures`."""
+    return dump_json(_encode(clip))
 
 
-def read_measures(path: Path) -> Iterator[ClipMeasures]:
-    """Inverse of `write_measures`."""
-    with path.open(encoding="utf-8") as handle:
-        for line in handle:
-            yield _decode(json.loads(line))
+def decode_measures(line: str) -> ClipMeasures:
+    """Inverse of `encode_measures`."""
+    return _decode(json.loads(line))
 
 
 def _encode(clip: ClipMeasures) -> dict[str, object]:

@@ -71,7 +71,7 @@ def judge_agreement(root: Path, items: Iterable[FoundItem]) -> tuple[Finding, ..
     if catalog is not None:
         missing = (f"{CATALOG_FILE} lists it, and no manifest has a row for it",)
         for key in sorted(catalog.places.keys() - seen):
-            findings += _said(key[-1], CATALOG_FILE, missing)
+            findings += _said(key[-1], catalog.file_of(key), missing)
         findings += _scripts(root, catalog)
     findings += _counts(root, counted)
     return tuple(findings)
@@ -86,6 +86,10 @@ class Catalog(NamedTuple):
     def rows(self, key: Key) -> list[dict[str, Any]]:
         first, number = self.places.get(key, (0, 0))
         return self.frame.slice(first, number).to_dicts()
+
+    def file_of(self, key: Key) -> str:
+        """A file of the item, whose path tells its language; ids alone may not."""
+        return str(self.frame["file"][self.places[key][0]] or CATALOG_FILE)
 
 
 def read_catalog(root: Path) -> Catalog | Finding | None:
@@ -219,8 +223,8 @@ def _line(
     """One label and the utterances of its line: several where a pause lies between them."""
     name = f"line {label['line']}:"
     ordered = sorted(pieces, key=lambda row: row["start_s"])
-    column = "heard_text" if channel is Channel.ASSISTANT else "text"
-    yield from _same_words(f"{name} text", label.get("text"), [row[column] for row in ordered], language)
+    heard = [row["heard_text"] if channel is Channel.ASSISTANT or row["cut"] else row["text"] for row in ordered]
+    yield from _same_words(f"{name} text", label.get("text"), heard, language)
     if "planned_text" in label:
         planned = [row["text"] for row in ordered]
         yield from _same_words(f"{name} planned_text", label["planned_text"], planned, language)
@@ -283,7 +287,7 @@ def _scripts(root: Path, catalog: Catalog) -> Iterator[Finding]:
     for key in catalog.places:
         rows = [row for row in catalog.rows(key) if row["kind"] == UTTERANCE]
         if rows:
-            yield from _said(key[-1], CATALOG_FILE, _spoken_as_written(rows, scripts))
+            yield from _said(key[-1], catalog.file_of(key), _spoken_as_written(rows, scripts))
 
 
 def _is_script(row: dict[str, Any]) -> bool:

@@ -84,7 +84,7 @@ class _Seen:
     items: int = 0
     ids: set[tuple[str, ...]] = field(default_factory=set)
     speakers: dict[tuple[str, ...], str] = field(default_factory=dict)
-    texts: dict[bytes, tuple[str, str]] = field(default_factory=dict)
+    texts: dict[bytes, tuple[str, str, str | None]] = field(default_factory=dict)  # -> first id, split, manifest
     files: set[str] = field(default_factory=set)
     folders: set[str] = field(default_factory=set)
 
@@ -93,7 +93,7 @@ class _Seen:
         judge = Judge(VALIDATOR, found.id, found.manifest)
         yield from self._id(judge, found)
         yield from self._speakers(judge, found)
-        yield from self._text(judge, found, root)
+        yield from self._text(found, root)
         own = {PurePosixPath(path).as_posix() for path in found.files.values()}
         own |= {found.manifest} if found.manifest else set()
         self.files |= own
@@ -119,17 +119,21 @@ class _Seen:
                 )
                 return
 
-    def _text(self, judge: Judge, found: FoundItem, root: Path) -> Iterator[Finding]:
+    def _text(self, found: FoundItem, root: Path) -> Iterator[Finding]:
         words = text_key(found, root)
         if words is None:
             return
-        split, first = self.texts.setdefault(words, (found.split.value, found.id))
-        if first == found.id:
+        own = (found.id, found.split.value, found.manifest)
+        known = self.texts.setdefault(words, own)
+        if (known[0], known[2]) == (found.id, found.manifest):
             return
-        if split != found.split.value:
-            yield judge.say("SET.TEXT_LEAK", f"says in {found.split} what {first} says in {split}")
+        first, later = sorted((known, own), key=lambda one: (one[0], one[2] or ""))
+        self.texts[words] = first
+        judge = Judge(VALIDATOR, later[0], later[2])
+        if first[1] != later[1]:
+            yield judge.say("SET.TEXT_LEAK", f"says in {later[1]} what {first[0]} says in {first[1]}")
         else:
-            yield judge.say("SET.DUPLICATE_TEXT", f"says what {first} says")
+            yield judge.say("SET.DUPLICATE_TEXT", f"says what {first[0]} says")
 
 
 def _speaker_ids(row: dict[str, object]) -> tuple[str, ...]:

@@ -2,14 +2,24 @@
 
 Haitsma & Kalker 2002, "A highly robust audio fingerprinting system" (ISMIR): per frame 32 signs of how the
 differences between neighbouring bands' energies change from frame to frame. Two clips are the same sound when few of
-the bits differ at one offset; frames with equal 32 bits point to the pairs worth comparing.
+the bits differ at one offset; frames with equal 32 bits point to the pairs worth comparing. Two sentences of one voice
+that share most of their words differ in few bits as well, so that their number would grow with the square of a set:
+what the fingerprints point at is compared again where it differs most (`spectra`).
+
+What is a duplicate: one recording twice, whatever its level, its beginning and end, its coding, or faint noise on it,
+under words that are said otherwise. The same words in the same voice may sound the same (a deterministic engine says
+them so): that is a repetition, a warning. Alike texts explain alike sounds; there only a near identical one counts.
 """
 
 from __future__ import annotations
 
+import difflib
+import tempfile
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +27,20 @@ import numpy.typing as npt
 from data_schemas.finding import Finding
 from data_schemas.foundation.audio import Samples
 from data_schemas.tags import strip_tags
+from data_schemas.tasks import Language, Split
 from validators.core.clip_measures import ClipMeasures
 from validators.core.clips import Clip
 from validators.core.codes import Judge
+from validators.core.measure import Span
 from validators.core.probe import Measurement, Vector
 from validators.core.thresholds import Thresholds
+from validators.sets.spectra import VECTOR as SPECTRA
+from validators.sets.spectra import Spectra, spectra, worst_difference_db
+from validators.sets.spectra import from_vector as spectra_from_vector
+from validators.sets.spectra import to_vector as spectra_to_vector
+from validators.words.spoken_words import syllable_pairs, word_pairs
 
-VALIDATOR = "fingerprint/1"
+VALIDATOR = "fingerprint/2"
 #: `Measurement.vectors`: ``[2 * frames]``, upper and lower 16 bits of each frame's code as whole numbers
 VECTOR = "fingerprint"
 
@@ -44,8 +61,10 @@ HOP_S = _HOP / _RATE
 
 _NEIGHBOURS = 3  # equal codes of a clip are compared with those of so many clips after it, not with all
 _MIN_VOTES = 2  # equal codes at one offset from which on a pair is compared bit by bit
+_MOST_OFFSETS = 4  # of one pair, those with most votes, are compared
 _OFFSET_BITS = 17  # frames: 131 072, 52 minutes; of longer clips only the beginning is indexed
 _CLIP_BITS = 23
+_CLIPS_AT_ONCE = 4_096  # whose pairs are counted together: memory does not grow with the pairs of all
 
 Codes = npt.NDArray[np.uint32]
 Ints = npt.NDArray[np.int64]
@@ -59,8 +78,13 @@ class FingerprintProbe:
         return f"{VALIDATOR}; {_RATE} Hz, frame {_FRAME}, hop {_HOP}"
 
     def measure(self, clip: Clip) -> Measurement:
-        """`VECTOR` of a clip at any rate."""
-        return Measurement(vectors={VECTOR: to_vector(fingerprint(clip.samples, clip.rate))})
+        """`VECTOR` and ``spectra.VECTOR`` of a clip at any rate."""
+        return Measurement(
+            vectors={
+                VECTOR: to_vector(fingerprint(clip.samples, clip.rate)),
+                SPECTRA: spectra_to_vector(spectra(clip.samples, clip.rate)),
+            }
+        )
 
 
 def fingerprint(samples: Samples, rate: int) -> Codes:
@@ -108,62 +132,135 @@ def from_vector(vector: Vector) -> Codes:
 
 @dataclass(frozen=True)
 class Match:
-    """Two clips, by number, that are one sound over ``seconds``; ``error`` is the share of bits that differ."""
+    """Two clips, by number, whose fingerprints agree over ``seconds`` but for the share ``error`` of their bits."""
 
     first: int
     second: int
     seconds: float
     error: float
+    offset: int  # frames by which the second is later
 
 
 def judge_duplicate_audio(
-    clips: Sequence[ClipMeasures], thresholds: Thresholds, excluded: Sequence[ClipMeasures] = ()
+    clips: Iterable[ClipMeasures], thresholds: Thresholds, excluded: Iterable[ClipMeasures] = ()
 ) -> tuple[Finding, ...]:
     """Sounds that stand twice in ``clips``, or in ``clips`` and in ``excluded`` (a set that must not come back).
 
-    Each clip is blamed once per code, for the best match before it in the order of ids. Clips without a fingerprint
-    or too short are passed over. Memory: a few tens of bytes per 24 ms of sound.
+    Each clip is blamed once per code, for the best match before it in the order of items and clips. Clips without a
+    fingerprint or too short are passed over. Both are read once; memory: some 20 bytes per 24 ms of sound and 0.5 kB
+    per clip; spectra wait in a temporary file.
     """
-    own = sorted(clips, key=lambda clip: clip.clip)
-    pool = [*own, *sorted(excluded, key=lambda clip: clip.clip)]
-    best: dict[tuple[int, str], Match] = {}
-    for match in find_matches([_codes(clip) for clip in pool], thresholds):
-        if match.second >= len(own):  # the excluded clip is the first; its own kind is not judged
-            blamed, code = match.first, "SET.EXCLUDED_AUDIO"
-            if blamed >= len(own):
+    with tempfile.TemporaryFile() as file:
+        pool = _Pool(file)
+        for clip in clips:
+            pool.add(clip, is_excluded=False)
+        for clip in excluded:
+            pool.add(clip, is_excluded=True)
+        return tuple(pool.findings(thresholds))
+
+
+class _Label(NamedTuple):
+    """What is kept of a clip; in order, those of the judged set come first."""
+
+    is_excluded: bool
+    item: str
+    clip: str
+    name: str
+    file: str
+    span: Span
+    split: Split
+    language: Language
+    text: str
+    number: int  # in the order of reading
+
+
+class _Pool:
+    """Clips of both sets: labels and codes in memory, spectra in a temporary file."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._labels: list[_Label] = []
+        self._codes: list[Codes] = []
+        self._places: list[tuple[int, int]] = []  # of the spectra: first byte, bytes
+        self._file = file
+
+    def add(self, clip: ClipMeasures, is_excluded: bool) -> None:
+        vector = clip.vectors.get(VECTOR)
+        if vector is None or SPECTRA not in clip.vectors:
+            return
+        wide = clip.vectors[SPECTRA].astype(np.float32).tobytes()
+        self._places.append((self._file.tell(), len(wide)))
+        self._file.write(wide)
+        self._codes.append(from_vector(vector))
+        number = len(self._labels)
+        where = (clip.item, clip.clip, clip.name, clip.file, clip.span, clip.split, clip.language)
+        self._labels.append(_Label(is_excluded, *where, clip.text, number))
+
+    def findings(self, thresholds: Thresholds) -> Iterator[Finding]:
+        """Of all clips, by the order of their labels."""
+        labels = sorted(self._labels)
+        best: dict[tuple[int, str], tuple[float, int, int, Match]] = {}
+        for match in find_matches([self._codes[label.number] for label in labels], thresholds):
+            first, second = labels[match.first], labels[match.second]
+            if first.is_excluded:  # both are; that set is not judged
                 continue
-        else:
-            blamed, code = match.second, _code(pool[match.first], pool[match.second])
-        known = best.get((blamed, code))
-        if known is None or (match.error, match.first, match.second) < (known.error, known.first, known.second):
-            best[blamed, code] = match
-    return tuple(_finding(pool, blamed, code, match, thresholds) for (blamed, code), match in sorted(best.items()))
+            difference = worst_difference_db(self._spectra(first), self._spectra(second), match.offset)
+            if difference > thresholds.max_spectral_difference_db or difference > _limit(first, second, thresholds):
+                continue  # the texts of few pairs are compared
+            blamed, code = match.second, _code(first, second)
+            if second.is_excluded:
+                blamed, code = match.first, "SET.EXCLUDED_AUDIO"
+            found = (difference, match.first, match.second, match)
+            if (blamed, code) not in best or found[:3] < best[blamed, code][:3]:
+                best[blamed, code] = found
+        for (blamed, code), (difference, _, _, match) in sorted(best.items()):
+            clip, other = labels[blamed], labels[match.second if blamed == match.first else match.first]
+            yield _finding(clip, other, code, match, difference, thresholds)
+
+    def _spectra(self, label: _Label) -> Spectra:
+        first, count = self._places[label.number]
+        self._file.seek(first)
+        return spectra_from_vector(np.frombuffer(self._file.read(count), dtype=np.float32))
 
 
-def _codes(clip: ClipMeasures) -> Codes:
-    vector = clip.vectors.get(VECTOR)
-    return np.zeros(0, dtype=np.uint32) if vector is None else from_vector(vector)
+def _limit(first: _Label, second: _Label, thresholds: Thresholds) -> float:
+    """Alike texts explain alike sounds: then only what is near identical is one recording."""
+    if likeness(first.text, second.text) >= thresholds.min_alike_texts:
+        return thresholds.max_alike_difference_db
+    return thresholds.max_spectral_difference_db
 
 
-def _code(first: ClipMeasures, second: ClipMeasures) -> str:
+def likeness(first: str, second: str) -> float:
+    """Share of letters in common, in order (Ratcliff & Metzener 1988, as in ``difflib``)."""
+    one, other = sorted((_bare(first), _bare(second)))
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def _code(first: _Label, second: _Label) -> str:
     if first.split is not second.split:
         return "SET.AUDIO_LEAK"
-    return "SET.REPEATED_AUDIO" if _same_words(first.text, second.text) else "SET.DUPLICATE_AUDIO"
+    return "SET.REPEATED_AUDIO" if _same_words(first, second) else "SET.DUPLICATE_AUDIO"
 
 
-def _same_words(first: str, second: str) -> bool:
-    """Whether one says what the other says, or the beginning of it (a reply that was cut)."""
-    one, other = sorted((_bare(first), _bare(second)), key=len)
-    return other.startswith(one)
+def _same_words(first: _Label, second: _Label) -> bool:
+    """Whether one is said like the other, or like the beginning of it (a reply that was cut): 他 and 她 are."""
+    one, other = sorted((_bare(first.text), _bare(second.text)), key=len)
+    if other.startswith(one):
+        return True
+    pairs = syllable_pairs if first.language is Language.ZH else word_pairs
+    for pair in pairs(first.text, second.text):
+        short, long = sorted(pair, key=len)
+        if short and long[: len(short)] == short:
+            return True
+    return False
 
 
 def _bare(text: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKC", strip_tags(text)).casefold() if letter.isalnum())
 
 
-def _finding(pool: Sequence[ClipMeasures], blamed: int, code: str, match: Match, thresholds: Thresholds) -> Finding:
-    clip = pool[blamed]
-    other = pool[match.second if blamed == match.first else match.first]
+def _finding(
+    clip: _Label, other: _Label, code: str, match: Match, difference: float, thresholds: Thresholds
+) -> Finding:
     where = f"{other.item} {other.name} ({other.split.value}, {other.file})"
     words = {
         "SET.DUPLICATE_AUDIO": f"is the sound of {where}, which says other words",
@@ -173,46 +270,55 @@ def _finding(pool: Sequence[ClipMeasures], blamed: int, code: str, match: Match,
     }
     return Judge(VALIDATOR, clip.item, clip.file).say(
         code,
-        f"{clip.name} {words[code]}: {match.seconds:.1f} s, {match.error:.0%} of the bits differ",
+        f"{clip.name} {words[code]}: {match.seconds:.1f} s, {match.error:.0%} of the bits differ, and levels by "
+        f"{difference:.1f} dB where they differ most",
         span=clip.span,
-        value=match.error,
-        threshold=thresholds.max_fingerprint_error,
+        value=difference,
+        threshold=_limit(clip, other, thresholds),
     )
 
 
 def find_matches(fingerprints: Sequence[Codes], thresholds: Thresholds) -> Iterator[Match]:
-    """Pairs of one sound, each ``first < second``; a third copy may be matched with one of the others only.
+    """Pairs whose bits agree, each ``first < second``; a third copy may be matched with one of the others only.
 
     A pair counts where the bits agree over `min_fingerprint_share` of the shorter clip's frames with sound.
     """
     frames = [int(np.count_nonzero(codes)) for codes in fingerprints]
     long_enough = [count * HOP_S >= thresholds.min_fingerprint_s for count in frames]
     index = [codes if long_enough[number] else codes[:0] for number, codes in enumerate(fingerprints)]
-    compared: tuple[int, int] | None = None
-    for first, second, offset in _candidates(index):
-        if compared == (first, second):
-            continue
+    for (first, second), candidates in groupby(_candidates(index), key=lambda candidate: candidate[:2]):
         least = thresholds.min_fingerprint_share * min(frames[first], frames[second])
-        found = _compare(index[first], index[second], offset, least)
-        if found is not None and found[1] <= thresholds.max_fingerprint_error:
-            compared = (first, second)
-            yield Match(first, second, found[0] * HOP_S, found[1])
+        offsets = [offset for _, _, offset in candidates][:_MOST_OFFSETS]
+        compared = [(_compare(index[first], index[second], offset, least), offset) for offset in offsets]
+        found = [(agreed[1], agreed[0], offset) for agreed, offset in compared if agreed is not None]
+        error, count, offset = min(found, default=(1.0, 0, 0))
+        if error <= thresholds.max_fingerprint_error:
+            yield Match(first, second, count * HOP_S, error, offset)
 
 
 def _candidates(index: Sequence[Codes]) -> Iterator[tuple[int, int, int]]:
     """(first, second, frames by which the second is later), by pair, most votes first."""
-    numbers = np.repeat(np.arange(len(index), dtype=np.int64), [len(codes) for codes in index])
+    numbers = np.repeat(np.arange(len(index), dtype=np.uint32), [len(codes) for codes in index])
     codes = np.concatenate([np.zeros(0, dtype=np.uint32), *index])
-    places = np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(len(own), dtype=np.int64) for own in index)])
+    places = np.concatenate([np.zeros(0, dtype=np.uint32), *(np.arange(len(own), dtype=np.uint32) for own in index)])
     known = (codes != 0) & (places < 1 << (_OFFSET_BITS - 1))
     numbers, codes, places = numbers[known], codes[known], places[known]
-    order = np.argsort(codes, kind="stable")
+    order = np.argsort(codes, kind="stable").astype(np.uint32)
     numbers, codes, places = numbers[order], codes[order], places[order]
+    del known, order
+    for start in range(0, len(index), _CLIPS_AT_ONCE):
+        block = np.flatnonzero((numbers >= start) & (numbers < start + _CLIPS_AT_ONCE))
+        yield from _voted(numbers, codes, places, block)
+
+
+def _voted(numbers: Codes, codes: Codes, places: Codes, block: Ints) -> Iterator[tuple[int, int, int]]:
+    """Candidates whose first clip has its frames at the places ``block`` of the sorted frames."""
     keys = [np.zeros(0, dtype=np.int64)]
     for lag in range(1, _NEIGHBOURS + 1):
-        equal = np.flatnonzero((codes[lag:] == codes[:-lag]) & (numbers[lag:] != numbers[:-lag]))
-        offsets = places[equal + lag] - places[equal] + (1 << (_OFFSET_BITS - 1))
-        pair = (numbers[equal] << _CLIP_BITS) | numbers[equal + lag]
+        own = block[block < len(codes) - lag]
+        own = own[(codes[own + lag] == codes[own]) & (numbers[own + lag] != numbers[own])]
+        offsets = places[own + lag].astype(np.int64) - places[own] + (1 << (_OFFSET_BITS - 1))
+        pair = (numbers[own].astype(np.int64) << _CLIP_BITS) | numbers[own + lag]
         keys.append((pair << _OFFSET_BITS) | offsets)
     found, votes = np.unique(np.concatenate(keys), return_counts=True)
     found, votes = found[votes >= _MIN_VOTES], votes[votes >= _MIN_VOTES]

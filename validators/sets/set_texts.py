@@ -66,13 +66,14 @@ def texts_of(found: FoundItem, root: Path) -> ItemTexts:
 def judge_texts(
     items: Iterable[tuple[FoundItem, ItemTexts]], thresholds: Thresholds, excluded: ExcludedTexts | None = None
 ) -> tuple[Finding, ...]:
-    """At most one finding per item against earlier items, and one against what is excluded.
+    """At most one finding per item against other items, and one against what is excluded.
 
-    Of a pair the item that comes later in reading order is named; of a leak that is the one in dev, as for
-    ``SET.TEXT_LEAK``. Memory: 300 bytes for an item and 200 for a line; no text is kept.
+    Of a pair the item with the later id is named, as for ``SET.TEXT_LEAK``. Memory: 300 bytes for an item and 200 for
+    a line; no text is kept but those of near lines.
     """
     shelf = _Shelf(thresholds, excluded or ExcludedTexts())
-    return tuple(chain.from_iterable(shelf.judge_and_add(found, texts) for found, texts in items))
+    excluded_ones = tuple(chain.from_iterable(shelf.judge_and_add(found, texts) for found, texts in items))
+    return (*shelf.near(), *excluded_ones)
 
 
 def spoken_words(texts: Iterable[str], language: Language) -> int:
@@ -121,18 +122,23 @@ class _Known:
     """An item that came before."""
 
     id: str
+    manifest: str | None
     layout: str
     split: str
     words: int
 
 
 class _Near(NamedTuple):
-    """An earlier item and how near it is."""
+    """Another item and how near it is."""
 
     likeness: float
     number: int
     what: str
     limit: float
+
+    @property
+    def rank(self) -> tuple[float, int, str]:
+        return self.likeness, -self.number, self.what
 
 
 class _Shelf:
@@ -141,6 +147,7 @@ class _Shelf:
     def __init__(self, thresholds: Thresholds, excluded: ExcludedTexts) -> None:
         self._thresholds = thresholds
         self._known: list[_Known] = []
+        self._pairs: dict[int, dict[bool, _Near]] = {}  # later item -> whether it is a leak -> nearest earlier one
         self._wholes = BandIndex(SCRIPT_BANDS, ROWS)
         self._whole_owners: list[int] = []
         self._lines = BandIndex(LINE_BANDS, ROWS)
@@ -154,26 +161,35 @@ class _Shelf:
     def judge_and_add(self, found: FoundItem, texts: ItemTexts) -> Iterator[Finding]:
         sketch = _sketch_of(texts, found.language, has_question=found.task in QUESTION_TASKS)
         judge = Judge(VALIDATOR, found.id, found.manifest)
-        own = _Known(found.id, found.layout, found.split.value, sketch.words)
-        yield from self._like_known(judge, own, sketch)
+        own = _Known(found.id, found.manifest, found.layout, found.split.value, sketch.words)
+        self._like_known(own, sketch)
         yield from self._like_excluded(judge, sketch)
         self._add(own, sketch)
 
-    def _like_known(self, judge: Judge, own: _Known, sketch: _Sketch) -> Iterator[Finding]:
-        near = [one for one in self._candidates(sketch) if one.likeness >= one.limit]
-        near = [one for one in near if not _says_the_same(own, self._known[one.number])]
-        if not near:
-            return
-        leaks = [one for one in near if self._known[one.number].split != own.split]
-        best = max(leaks or near, key=lambda one: (one.likeness, -one.number, one.what))
-        other = self._known[best.number]
-        code = "SET.NEAR_TEXT_LEAK" if leaks else "SET.NEAR_DUPLICATE_TEXT"
-        yield judge.say(
-            code,
-            f"{best.what}: nearly the words of {other.id} (in {other.split}; this one is in {own.split})",
-            value=best.likeness,
-            threshold=best.limit,
-        )
+    def near(self) -> Iterator[Finding]:
+        """Of all items that came, those near an item with an earlier id; a leak weighs more than a nearer duplicate."""
+        for number in sorted(self._pairs, key=lambda number: (self._known[number].id, number)):
+            own, found = self._known[number], self._pairs[number]
+            best = found.get(True) or found[False]
+            other = self._known[best.number]
+            yield Judge(VALIDATOR, own.id, own.manifest).say(
+                "SET.NEAR_TEXT_LEAK" if True in found else "SET.NEAR_DUPLICATE_TEXT",
+                f"{best.what}: nearly the words of {other.id} (in {other.split}; this one is in {own.split})",
+                value=best.likeness,
+                threshold=best.limit,
+            )
+
+    def _like_known(self, own: _Known, sketch: _Sketch) -> None:
+        number = len(self._known)
+        for near in self._candidates(sketch):
+            other = self._known[near.number]
+            if near.likeness < near.limit or _says_the_same(own, other):
+                continue
+            later, earlier = (near.number, number) if own.id < other.id else (number, near.number)
+            found = self._pairs.setdefault(later, {})
+            pair, leak = near._replace(number=earlier), own.split != other.split
+            if leak not in found or pair.rank > found[leak].rank:
+                found[leak] = pair
 
     def _candidates(self, sketch: _Sketch) -> Iterator[_Near]:
         limit = self._thresholds.max_script_similarity
@@ -183,12 +199,12 @@ class _Shelf:
         for line in sketch.own:
             if line.is_long:
                 for entry, likeness in self._lines.matches(line.signature, line.exact).items():
-                    yield _Near(likeness, self._line_owners[entry], f"{line.name} {line.text!r}", limit)
+                    yield _Near(likeness, self._line_owners[entry], repr(line.text), limit)
 
     def _like_excluded(self, judge: Judge, sketch: _Sketch) -> Iterator[Finding]:
         near = [one for one in self._excluded_candidates(sketch) if one.likeness >= one.limit]
         if near:
-            best = max(near, key=lambda one: (one.likeness, -one.number, one.what))
+            best = max(near, key=lambda one: one.rank)
             yield judge.say(
                 "SET.EXCLUDED_TEXT", f"{best.what}, which must not come back", value=best.likeness, threshold=best.limit
             )

@@ -8,12 +8,11 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-import yaml
-
 from data_schemas.conversation import hosts
 from data_schemas.emotions import Emotion
 from data_schemas.foundation.base import Record
 from data_schemas.foundation.prompt_text import read_sections, render_section
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.script import Script
 from data_schemas.tasks import Language, Part, Role, Task, Track
 
@@ -71,7 +70,9 @@ def prompt_sections(name: str, language: Language) -> Mapping[str, str]:
 @cache
 def judge_words(language: Language) -> JudgeWords:
     """Read the words of a language."""
-    table = yaml.safe_load(files("validators.text").joinpath("judge_words.yaml").read_text(encoding="utf-8"))
+    table = load_yaml(
+        files("validators.text").joinpath("judge_words.yaml").read_text(encoding="utf-8"), "judge_words.yaml"
+    )
     return JudgeWords.model_validate(table[language.value])
 
 

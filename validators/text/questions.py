@@ -8,9 +8,8 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
-import yaml
-
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.tasks import Language, Task
 from validators.text.texts import units
 
@@ -72,5 +71,5 @@ def _empty_words() -> frozenset[str]:
 
 def _table() -> dict[str, Any]:  # read once by each cached caller
     text = files("validators.text").joinpath("questions.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    loaded: dict[str, Any] = load_yaml(text, "questions.yaml")
     return loaded

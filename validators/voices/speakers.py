@@ -258,8 +258,8 @@ def _shared(speakers: Sequence[_Speaker], thresholds: Thresholds) -> Iterator[Fi
         for speaker, row in zip(block, np.array([one.voice for one in block]) @ heard.T, strict=True):
             nearest = int(np.argmax(row))
             if row[nearest] > thresholds.max_shared_similarity:
-                clip = speaker.samples[0].clips[0]
-                yield Judge(VALIDATOR, clip.item, clip.file).say(
+                clip = speaker.samples[0].clips[0]  # an example: the cast is at fault, another item would not mend it
+                yield Judge(VALIDATOR, speaker.name, clip.file).say(
                     "SPEAKER.SHARED",
                     f"speaker {speaker.name} of dev has the voice of speaker {train[nearest].name} of train "
                     f"({clip.language})",

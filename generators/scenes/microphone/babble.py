@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-import yaml
 from pydantic import Field
 
 from data_schemas.foundation.base import Record
 from data_schemas.foundation.randomness import named_seed
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.plan import DialoguePlan
 from data_schemas.speakers import Speaker
 from data_schemas.tasks import Language, Role
@@ -42,7 +42,7 @@ class Passages(Record):
 def passages() -> Passages:
     """The passages that ship with the package."""
     text = files(__package__).joinpath("babble.yaml").read_text(encoding="utf-8")
-    return Passages.model_validate(yaml.safe_load(text))
+    return Passages.model_validate(load_yaml(text, "babble.yaml"))
 
 
 def babble_requests(

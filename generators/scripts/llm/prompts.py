@@ -8,11 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from data_schemas.emotions import Emotion
 from data_schemas.foundation.base import Record
 from data_schemas.foundation.prompt_text import read_sections, render_section
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.plan import Outline
 from data_schemas.speakers import Gender
 from data_schemas.tasks import Language, Task
@@ -86,7 +85,7 @@ def load_prompt(name: str, language: Language) -> Prompt:
 @cache
 def load_words(language: Language) -> Words:
     """Read ``words.yaml`` of a language."""
-    return Words.model_validate(yaml.safe_load(_text("prompts", language, "words.yaml")))
+    return Words.model_validate(load_yaml(_text("prompts", language, "words.yaml"), f"{language}/words.yaml"))
 
 
 @cache

@@ -8,11 +8,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-import yaml
 from pydantic import TypeAdapter
 
 from data_schemas.emotions import Emotion
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.tasks import Language
 from generators.speech.engine import EngineError
 
@@ -39,7 +39,8 @@ def _text() -> str:
 
 @cache
 def _wordings() -> dict[Generation, dict[Language, _Wording]]:
-    return TypeAdapter(dict[Generation, dict[Language, _Wording]]).validate_python(yaml.safe_load(_text()))
+    table = TypeAdapter(dict[Generation, dict[Language, _Wording]])
+    return table.validate_python(load_yaml(_text(), "instructions.yaml"))
 
 
 def instructions_digest() -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from data_schemas.emotions import Emotion
 from data_schemas.expression import Expression
 from data_schemas.foundation.base import Record, RecordError, describe_validation_error
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.tasks import Language
 
 FILE = "parameters.yaml"
@@ -123,12 +124,8 @@ def parse_parameters(text: str, where: str) -> Parameters:
     Raises:
         RecordError: in one sentence, for text that is no YAML or a table that does not hold together.
     """
-    import yaml
-
     try:
-        return Parameters.model_validate(yaml.safe_load(text))
-    except yaml.YAMLError as error:
-        raise RecordError(f"{where}: not YAML: {error}") from error
+        return Parameters.model_validate(load_yaml(text, where))
     except ValidationError as error:
         raise RecordError(f"{where}: {describe_validation_error(error)}") from error
 

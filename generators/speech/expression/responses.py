@@ -6,11 +6,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Self
 
-import yaml
 from pydantic import RootModel, model_validator
 
 from data_schemas.emotions import Emotion
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.plan import EmotionStep
 from data_schemas.tasks import Language, Task
 
@@ -64,4 +64,4 @@ def tone_table() -> ToneTable:
         pydantic.ValidationError: it was edited into something that is no tone.
     """
     text = files("generators.speech.expression").joinpath(_FILE).read_text(encoding="utf-8")
-    return ToneTable.model_validate(yaml.safe_load(text))
+    return ToneTable.model_validate(load_yaml(text, _FILE))

@@ -8,13 +8,14 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import yaml
 from pydantic import Field, ValidationError
 
 from data_schemas.emotions import Emotion
 from data_schemas.foundation.base import Record, describe_validation_error
+from data_schemas.foundation.problems import located, problems_of
+from data_schemas.foundation.yaml_file import YamlDocument, YamlError, read_yaml
 from data_schemas.speakers import AgeBand, Gender, MixPart, ReferenceClip, Voice
 from data_schemas.tasks import Language
 from generators.speech.engine import EngineError
@@ -130,32 +131,36 @@ def _notes(registry: Path, voice: Voice) -> Iterator[str]:
 def _entries(path: Path) -> Iterator[_Entry]:
     """The file's voices, their fields checked, ids distinct within an engine."""
     seen: set[tuple[str, str]] = set()
-    for number, raw in enumerate(_listed(path), start=1):
-        name = raw.get("id", f"number {number}") if isinstance(raw, Mapping) else f"number {number}"
+    document = _document(path)
+    for number, raw in enumerate(document.data["voices"]):
+        name = raw.get("id", f"number {number + 1}") if isinstance(raw, Mapping) else f"number {number + 1}"
         try:
             entry = _Entry.model_validate(raw)
         except ValidationError as error:
-            raise EngineError(
-                f"{path}: voice {name}: {describe_validation_error(error)}; docs/voices.md lists the fields"
-            ) from error
+            told = "\n".join(
+                located(problem, document, ("voices", number), f"voice {name}: ")
+                for problem in problems_of(error, _Entry)
+            )
+            raise EngineError(f"{told}; docs/voices.md lists the fields") from error
         if (entry.engine, entry.id) in seen:
-            raise EngineError(f"{path}: voice {name}: stands there twice; rename or remove one")
+            line = document.line(("voices", number))
+            raise EngineError(f"{path}:{line}: voice {name}: stands there twice; rename or remove one")
         seen.add((entry.engine, entry.id))
         yield entry
 
 
-def _listed(path: Path) -> list[Any]:
-    """What stands under ``voices``, the only key of the file."""
+def _document(path: Path) -> YamlDocument:
+    """A file whose only key is ``voices``, with a list."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = read_yaml(path)
     except OSError as error:
         raise EngineError(f"{path}: cannot be read ({error.strerror}); correct speech.voices") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = " ".join(str(error).split())
-        raise EngineError(f"{path}: is not a YAML file in UTF-8 ({problem}); repair it") from error
+    except YamlError as error:
+        raise EngineError(str(error)) from error
+    raw = document.data
     if not isinstance(raw, dict) or set(raw) != {"voices"} or not isinstance(raw["voices"], list):
         raise EngineError(f"{path}: must hold one key, voices, with a list; docs/voices.md shows one")
-    return raw["voices"]
+    return document
 
 
 def _voice(path: Path, entry: _Entry) -> Voice:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from flows.cli.app import app, run_guarded
+from flows.cli.app import app
+from flows.cli.guard import run_guarded
 from flows.common.errors import EXIT_FAILED, EXIT_USAGE
 from flows.config.build_config import BuildConfig
 from generators.scripts.packs import packs_dir

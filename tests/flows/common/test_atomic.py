@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.common.atomic import write_text_atomic
+from flows.common.atomic import atomic_file, write_text_atomic
 
 
 @pytest.fixture(params=[0o022, 0o027, 0o077], ids=oct)
@@ -33,4 +33,16 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write_text_atomic(file, "新\ud800")
     assert file.read_text(encoding="utf-8") == "旧"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_two_who_write_one_file_do_not_mix(tmp_path: Path) -> None:
+    file = tmp_path / "脚本.jsonl"
+    with atomic_file(file) as one:
+        one.write("一\n".encode())
+        with atomic_file(file) as two:
+            two.write("二\n".encode() * 2)
+        assert file.read_text(encoding="utf-8") == "二\n二\n"
+        one.write("一\n".encode())
+    assert file.read_text(encoding="utf-8") == "一\n一\n"
     assert list(tmp_path.iterdir()) == [file]

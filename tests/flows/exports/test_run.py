@@ -1,6 +1,9 @@
 """`humdial export`: staged, renamed, refused with a sentence."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +13,16 @@ from data_schemas.foundation.audio import write_wav
 from data_schemas.item import Item, turn_wav
 from data_schemas.layouts.registry import layout
 from data_schemas.layouts.writer import write_items
+from data_schemas.script import REHEARSAL_WRITER
 from data_schemas.tasks import Language, Role, Split, Track
 from flows.common.errors import ConfigError, TargetError
 from flows.common.progress import SilentReporter
+from flows.common.staging import PARTIAL_MARK
 from flows.exports.base import ExportCount, Exporter, ExportError, Progress, ReleaseSource
 from flows.exports.registry import EXPORTERS, exporter_named
-from flows.exports.run import NOTE_FILE, ExportJob, run_export
+from flows.exports.run import NOTE_FILE, ExportJob, is_rehearsal, run_export
+from generators.scripts.script_file import write_script_file
+from tests.support.cli import invoke
 from tests.support.scene_factory import make_plan, make_utterance, noise_burst
 from tests.support.script_factory import make_trajectory
 from validators.files.lock import LOCK_FILE
@@ -100,6 +107,78 @@ def test_a_failed_export_leaves_nothing(release: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".*partial"))
 
 
+#: an export that says when it has begun and goes on when it is told to
+_SLOW = """
+import sys
+from functools import partial
+from pathlib import Path
+
+from flows.cli.guard import run_guarded
+from flows.common.progress import SilentReporter
+from flows.exports.run import ExportJob, run_export
+from tests.flows.exports.test_run import Ids
+
+
+class Slow(Ids):
+    def write(self, source, target, advance):
+        (target / "begun.txt").write_text("开始", encoding="utf-8")
+        print("begun", flush=True)
+        sys.stdin.readline()
+        return super().write(source, target, advance)
+
+
+def command(standalone_mode):
+    run_export(ExportJob(Path(sys.argv[1]), Slow(), Path(sys.argv[2])), SilentReporter())
+
+
+sys.exit(run_guarded(command))
+"""
+
+
+def slow_export(release: Path, target: Path) -> subprocess.Popen[str]:
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONUTF8": "1"}
+    command = [sys.executable, "-c", _SLOW, str(release), str(target)]
+    piped = subprocess.PIPE
+    return subprocess.Popen(command, stdin=piped, stdout=piped, stderr=piped, text=True, env=environment)
+
+
+def test_of_two_exports_into_one_target_one_is_refused_and_one_is_whole(release: Path, tmp_path: Path) -> None:
+    target = tmp_path / "出口"
+    with slow_export(release, target) as first, slow_export(release, target) as second:
+        assert first.stdout is not None
+        begun = [one for one in (first, second) if one.stdout is not None and one.stdout.readline() == "begun\n"]
+        assert len(begun) == 1
+        winner, loser = begun[0], second if begun[0] is first else first
+        _, said = loser.communicate(timeout=60)
+        assert loser.returncode == 2 and "another process is writing" in said and "-o DIR" in said, said
+        _, said = winner.communicate("go on\n", timeout=60)
+        assert winner.returncode == 0, said
+    assert {path.name for path in target.iterdir()} == {"begun.txt", "ids.txt", NOTE_FILE}
+    with slow_export(release, target) as late:
+        _, said = late.communicate(timeout=60)
+        assert late.returncode == 2 and "is not empty" in said
+
+
+def test_what_a_killed_export_left_is_taken_over(release: Path, tmp_path: Path) -> None:
+    target = tmp_path / "出口"
+    with slow_export(release, target) as killed:
+        assert killed.stdout is not None and killed.stdout.readline() == "begun\n"
+        killed.kill()
+    staging = tmp_path / ".出口.partial"
+    assert {path.name for path in staging.iterdir()} == {"begun.txt", PARTIAL_MARK} and not target.exists()
+    run_export(ExportJob(release, Ids(), target), SilentReporter())
+    assert {path.name for path in target.iterdir()} == {"ids.txt", NOTE_FILE} and not staging.exists()
+
+
+def test_a_folder_of_the_users_is_not_touched(release: Path, tmp_path: Path) -> None:
+    mine = tmp_path / ".出口.partial" / "论文.txt"
+    mine.parent.mkdir()
+    mine.write_text("重要", encoding="utf-8")
+    with pytest.raises(TargetError, match=r"出口\.partial is in the way"):
+        run_export(ExportJob(release, Ids(), tmp_path / "出口"), SilentReporter())
+    assert mine.read_text(encoding="utf-8") == "重要"
+
+
 def test_targets_that_are_taken_or_inside_the_release_are_refused(release: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
@@ -130,3 +209,16 @@ def test_formats_have_names_and_unknown_ones_are_listed() -> None:
     assert all(exporter.summary and exporter.tracks for exporter in exporters)
     with pytest.raises(ConfigError, match=r"--to 表格: no such format"):
         exporter_named("表格")
+
+
+def test_a_rehearsal_is_known_by_its_scripts(release: Path, tmp_path: Path) -> None:
+    script = make_trajectory("zh-trajectory-3-01", Language.ZH)
+    made = script.model_copy(update={"provenance": script.provenance.model_copy(update={"writer": REHEARSAL_WRITER})})
+    assert not is_rehearsal(release), "no scripts at all: somebody else's data set"
+    write_script_file(release / "scripts.jsonl", (script,))
+    target = tmp_path / "出口"
+    status, out, _ = invoke("export", str(release), "--to", "webdataset", "-o", str(target))
+    assert status == 0 and "not for training" not in out
+    write_script_file(release / "scripts.jsonl", (script, made))
+    status, out, _ = invoke("export", str(release), "--to", "webdataset", "-o", str(tmp_path / "排练"))
+    assert status == 0 and "is a rehearsal" in out and "not for training" in out

@@ -13,8 +13,9 @@ import pytest
 
 from flows.common.errors import ResourceError, TargetError
 from flows.config.build_config import BuildConfig, load_config
+from flows.config.work_dir import check_place
 from flows.prepare import disk
-from flows.prepare.disk import RESERVE_BYTES, check_disk, check_place, disk_needs
+from flows.prepare.disk import RESERVE_BYTES, check_disk, disk_needs
 from flows.prepare.estimate import Estimate, estimate
 from flows.prepare.resolve import resolve
 from tests.support.builds import draft_config

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import polars
 import pytest
 import yaml
 
@@ -19,8 +20,11 @@ from flows.common.progress import SilentReporter
 from flows.config.build_config import BuildConfig, load_config
 from flows.prepare.resolve import Prepared, prepare, resolve
 from flows.release.card import resource_declaration
-from flows.release.publish import check_same_inputs, make_lock
-from flows.shards.ledger import shard_key
+from flows.release.lock import lock_head
+from flows.release.publish import check_same_inputs
+from flows.release.tree import ENTRY_SCHEMA
+from flows.shards.job import BuildContext, PlannedItem
+from flows.shards.keys import shard_basis, shard_key
 from generators.scripts.packs import load_packs
 from generators.scripts.script_file import read_script_file, write_script_file
 from generators.scripts.settings import ScriptSettings
@@ -78,13 +82,14 @@ def prepared_of(config: BuildConfig, folder: Path) -> Prepared:
 
 def key_of(config: BuildConfig, folder: Path) -> str:
     prepared = prepared_of(config, folder)
-    return shard_key(prepared.identity, prepared.plans)
+    basis = shard_basis(BuildContext(config=config, speakers=prepared.speakers), prepared.engine)
+    return shard_key(basis, [PlannedItem(plan=plan, words=prepared.writer.write(plan)) for plan in prepared.plans])
 
 
 def publish_empty(config: BuildConfig, folder: Path) -> DatasetLock:
     """A release of no files, with the lock that a build of ``config`` writes."""
     config.release_dir.mkdir()
-    lock = make_lock(config, prepared_of(config, folder), (), config.release_dir)
+    lock = lock_head(config, prepared_of(config, folder), (), polars.DataFrame(schema=ENTRY_SCHEMA))
     write_lock(config, lock)
     return lock
 
@@ -225,7 +230,7 @@ def test_a_lock_of_an_older_version_is_read_and_compared_by_what_it_has(tmp_path
 
 def declared(config: BuildConfig, folder: Path) -> dict[str, str]:
     """Rows of ``RESOURCES.md`` about voices, by id."""
-    texts: Any = SimpleNamespace(sources={})
+    texts: Any = SimpleNamespace(sources={}, rehearsed=0)
     text = resource_declaration(config, prepared_of(config, folder), texts)
     return {line.split()[2]: line for line in text.splitlines() if line.startswith("| voice ")}
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import stat
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from data_schemas.release import DatasetLock
+from data_schemas.release import DatasetLock, read_lock
 from flows.common.errors import TargetError
 from flows.common.progress import SilentReporter
 from flows.config.build_config import BuildConfig, load_config
 from flows.prepare.resolve import Prepared, prepare, resolve
 from flows.release import publish as publishing
-from flows.release.publish import publish
+from flows.release import tree
+from flows.release.gate import GateVerdict
+from flows.release.publish import finish
+from flows.release.publish import stage as stage_release
+from flows.release.shelf import Shelf
 from flows.release.stage import PARTIAL_MARK
+from flows.release.texts import read_texts
+from flows.shards.kept import KeptScenes
+from flows.shards.ledger import ShardLedger
 from tests.support.builds import draft_config
+from validators.core.settings import ValidationSettings
 from validators.files.lock import LOCK_FILE
+
+Build = Callable[[], DatasetLock]
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +37,24 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[BuildConfig, Prepar
     return config, prepare(config, folder, resolve(config), SilentReporter())
 
 
+def opened_gate(*_: object) -> GateVerdict:
+    """A gate that lets everything pass."""
+    return GateVerdict({}, (), read_texts((), ValidationSettings()))
+
+
 @pytest.fixture
-def build(parts: tuple[BuildConfig, Prepared], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> partial[DatasetLock]:
-    """``publish`` of a release without items to ``tmp_path / "发布"``; its gate lets everything pass."""
+def build(parts: tuple[BuildConfig, Prepared], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Publishes a release without items to ``tmp_path / "发布"``."""
     config, prepared = parts
     config = config.model_copy(update={"release": str(tmp_path / "发布")})
-    monkeypatch.setattr(publishing, "_gate", lambda *_: None)
-    return partial(publish, config, prepared, (), (), (), SilentReporter())
+    monkeypatch.setattr(publishing, "judge_release", opened_gate)
+    shelf = Shelf(ShardLedger(tmp_path / "shards", KeptScenes(tmp_path / "scenes")), ())
+
+    def publish() -> DatasetLock:
+        staged = stage_release(config, prepared, shelf, (), SilentReporter())
+        return finish(config, prepared, staged, shelf, (), SilentReporter())
+
+    return publish
 
 
 def files_of(release: Path) -> list[Path]:
@@ -41,14 +62,15 @@ def files_of(release: Path) -> list[Path]:
 
 
 def test_stopped_while_the_lock_is_computed_it_goes_on(
-    build: partial[DatasetLock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as stopped:
-        stopped.setattr(publishing, "sha256_of", _stop)
+        stopped.setattr(tree, "sha256_of", _stop)
         with pytest.raises(KeyboardInterrupt):
             build()
     assert (tmp_path / ".发布.partial" / PARTIAL_MARK).is_file()
-    lock = build()
+    build()
+    lock = read_lock(tmp_path / "发布" / LOCK_FILE)
     published = {path.relative_to(tmp_path / "发布").as_posix() for path in files_of(tmp_path / "发布")}
     assert published == {entry.path for entry in lock.files} | {LOCK_FILE}
     assert [entry.name for entry in tmp_path.iterdir()] == ["发布"]
@@ -59,25 +81,26 @@ def _stop(path: Path) -> str:
 
 
 def test_what_came_to_the_target_meanwhile_is_not_touched(
-    build: partial[DatasetLock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = tmp_path / "发布" / "论文.txt"
 
-    def meanwhile(*_: object) -> None:
+    def meanwhile(*_: object) -> GateVerdict:
         mine.parent.mkdir()
         mine.write_text("重要", encoding="utf-8")
+        return opened_gate()
 
     with monkeypatch.context() as disturbed:
-        disturbed.setattr(publishing, "_gate", meanwhile)
+        disturbed.setattr(publishing, "judge_release", meanwhile)
         with pytest.raises(TargetError, match="nothing was touched"):
             build()
     assert mine.read_text(encoding="utf-8") == "重要"
     mine.unlink()
-    assert build().files
+    assert build().tree_sha256
 
 
 def test_the_same_release_meanwhile_is_the_release(
-    build: partial[DatasetLock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = build()
     made = (tmp_path / "发布" / LOCK_FILE).stat().st_ino
@@ -86,7 +109,7 @@ def test_the_same_release_meanwhile_is_the_release(
     assert [entry.name for entry in tmp_path.iterdir()] == ["发布"]
 
 
-def test_every_published_file_has_the_mode_of_any_new_file(build: partial[DatasetLock], tmp_path: Path) -> None:
+def test_every_published_file_has_the_mode_of_any_new_file(build: Build, tmp_path: Path) -> None:
     build()
     plain = tmp_path / "plain"
     plain.touch()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flows.common.errors import ResourceError, TargetError
-from flows.release.stage import PARTIAL_MARK, fresh_staging, release_place, work_lock
+from flows.config.work_dir import work_lock
+from flows.release.stage import PARTIAL_MARK, fresh_staging, release_place
 from validators.files.lock import LOCK_FILE
 
 
@@ -66,7 +67,7 @@ def test_what_is_in_the_way_of_the_staging_is_said_before_the_work(tmp_path: Pat
     mine = tmp_path / ".发布.partial" / "论文.txt"
     mine.parent.mkdir()
     mine.write_text("重要", encoding="utf-8")
-    with pytest.raises(TargetError, match="not made by a build"):
+    with pytest.raises(TargetError, match="not made by humdial"):
         release_place(tmp_path / "发布").__enter__()
     assert mine.read_text(encoding="utf-8") == "重要"
 

@@ -13,11 +13,12 @@ from typer.testing import CliRunner
 
 from data_schemas.chat import ChatMessage, ChatRequest
 from data_schemas.foundation.base import RecordError
-from flows.cli.app import app, known_sentence
+from flows.cli.app import app
+from flows.cli.guard import known_sentence
 from flows.config.build_config import BuildConfig
 from flows.scripts import batches
 from flows.scripts.batches import BATCH_URL, Imported, import_answers, write_batches
-from flows.scripts.source import ANSWERS_FILE
+from flows.scripts.phase import ANSWERS_FILE
 from generators.remote.answers import AnswerStore, request_key
 from tests.support.llm_answers import PlannedAnswers
 from tests.support.llm_server import LlmServer, is_probe
@@ -49,9 +50,9 @@ def humdial(*arguments: str | Path) -> tuple[int, str]:
     if result.exception is None or isinstance(result.exception, SystemExit):
         return result.exit_code, result.output
     sentence = known_sentence(result.exception)
-    if sentence is None and not hasattr(result.exception, "exit_code"):
+    if sentence is None:
         raise result.exception
-    return 2, sentence or str(result.exception)
+    return 2, sentence
 
 
 def answers_of(config: BuildConfig) -> Callable[[Body], str]:

@@ -19,8 +19,8 @@ from data_schemas.plan import Place
 from data_schemas.script import Script
 from data_schemas.tasks import Language, Part, Task
 from flows.config.build_config import BuildConfig
+from flows.scripts.phase import ANSWERS_FILE, SCRIPTS_FOLDER
 from flows.scripts.report import ScriptReport, ScriptUsage
-from flows.scripts.source import ANSWERS_FILE, SCRIPTS_FOLDER
 from flows.scripts.spool import QUARANTINE_FILE
 from generators.remote.errors import EndpointError
 from generators.scripts.script_file import read_script_file
@@ -51,7 +51,7 @@ class Run:
         try:
             self.report: ScriptReport = factory.fill(wanted(config))
             target = config.work_dir / "frozen.jsonl"
-            self.count = factory.freeze(target)
+            self.count = len(factory.freeze(target))
         finally:
             factory.close()
         self.frozen = target.read_bytes()
@@ -398,7 +398,7 @@ def test_more_can_be_asked_for_later(server: LlmServer, tmp_path: Path) -> None:
     assert report.wanted == report.accepted == 5
     assert factory.accepted_ids[:2] == before
     assert not factory.is_short(place)
-    assert factory.script(before[0]).script_id == before[0]
+    assert factory.freeze(tmp_path / "frozen.jsonl")[before[0]].script_id == before[0]
     factory.close()
     whole = factory_of(config)
     sent = server.requests

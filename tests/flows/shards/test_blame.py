@@ -9,7 +9,7 @@ from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.item import ASSISTANT_WAV, USER_WAV, Item, turn_wav
 from data_schemas.layouts.registry import layout
 from data_schemas.tasks import Channel, Language, Track
-from flows.release.speech_report import speech_report
+from flows.release.speech_report import count_speech
 from flows.shards.blame import Retake, misspoken
 from tests.support.spoken_release import make_conversation_item, make_dialogue_item
 
@@ -79,15 +79,12 @@ def test_in_a_scene_nobody_is_blamed_without_a_place() -> None:
 
 
 def test_the_report_counts_per_voice() -> None:
-    item = make_dialogue_item(Language.ZH, 3, 1)
-    first, *others = item.utterances
-    item = item.model_copy(update={"utterances": (first.model_copy(update={"tries": 2}), *others)})
-    voice = first.request.voice
+    voice = "zf_xiaoxiao"
     retakes = [
-        Retake(utterance=first.id, voice=voice, codes=("TRANSCRIPT.GAP",), tries=2, mended=True),
+        Retake(utterance="小明/1", voice=voice, codes=("TRANSCRIPT.GAP",), tries=2, mended=True),
         Retake(utterance="elsewhere/1", voice="zm_yunxi", codes=("TRANSCRIPT.GAP",), tries=3, mended=False),
     ]
-    report = speech_report([item], retakes, tries=3)
+    report = count_speech([("kokoro", voice, 1, 1), ("kokoro", voice, 2, 1), ("kokoro", voice, 1, 1)], retakes, tries=3)
     rows = {row["voice"]: row for row in report["voices"]}
     assert report["because_of"] == {"TRANSCRIPT.GAP": 2}
     assert rows[voice]["utterances"] == 3

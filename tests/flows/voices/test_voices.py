@@ -18,19 +18,23 @@ from rich.console import Console
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ
 from data_schemas.speakers import MixPart
 from data_schemas.tasks import Language, Role, Split
+from flows.cli.voices import print_pool
+from flows.common.errors import ResourceError, TargetError
 from flows.common.progress import SilentReporter
 from flows.config.build_config import load_config
 from flows.shards import steps
+from flows.voices import audition as audition_module
 from flows.voices.audition import (
+    PAGE,
+    ROWS,
     CastPool,
     Heard,
     Hearing,
     _rows,
     _speak_all,
+    audition,
     cast_pool,
-    print_pool,
     sentences,
-    voices_command,
 )
 from flows.voices.page import PageVoice, voices_page
 from generators.speech.engine import EngineUnusable
@@ -38,6 +42,7 @@ from generators.speech.espeak.engine import EspeakEngine
 from generators.speech.requests import PlannedUtterance
 from generators.speech.text.normalise import normalise
 from tests.support.builds import draft_config
+from tests.support.cli import invoke
 
 ZH, EN = Language.ZH, Language.EN
 
@@ -68,13 +73,13 @@ def test_a_pool_that_cannot_be_cast_is_listed_with_the_reason(tmp_path: Path) ->
     pool = cast_pool(load_config(draft_config(tmp_path)), TwoVoices())
     assert [one.voice for one in pool.voices] == ["cmn+f1", "cmn+m1"]
     assert {one.split for one in pool.voices} == {""}
-    assert any("too few" in note for note in pool.notes)
+    assert pool.problem is not None and "too few" in pool.problem
 
 
 def test_the_command_prints_the_pool(tmp_path: Path) -> None:
-    out = io.StringIO()
-    voices_command(draft_config(tmp_path), (), None, Console(file=out, width=200))
-    lines = [line for line in out.getvalue().splitlines() if "cmn+f1" in line]
+    status, out, _ = invoke("voices", str(draft_config(tmp_path)))
+    lines = [line for line in out.splitlines() if "cmn+f1" in line]
+    assert status == 0
     assert len(lines) == 1
     assert re.search(
         r"cmn\+f1\s.*zh\s.*female\s.*GPL-3\.0-or-later\s.*(train|dev)\s.*(user third_party|assistant)", lines[0]
@@ -248,9 +253,34 @@ def test_an_engine_that_cannot_be_loaded_ends_the_audition(tmp_path: Path, monke
     def unusable(planned: PlannedUtterance, *_: object) -> None:
         raise EngineUnusable("模型无法加载")
 
-    monkeypatch.setattr(steps, "speak_job", unusable)
+    monkeypatch.setattr(steps, "speak_step", unusable)
     workers: Any = ThreadPoolExecutor(1)
     config = load_config(draft_config(tmp_path))
     engine = EspeakEngine()
     with pytest.raises(EngineUnusable, match="模型无法加载"):
         _speak_all(config, engine, engine.voices()[:2], sentences(), workers, SilentReporter())
+
+
+def test_an_audition_is_whole_and_alone_and_renews_only_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, folder = load_config(draft_config(tmp_path)), tmp_path / "试听"
+    seen: list[list[str]] = []
+
+    def silent(*_: object) -> Hearing:
+        seen.append([path.name for path in folder.iterdir()] if folder.exists() else [])
+        with pytest.raises(ResourceError, match=r"another process is writing .*--audition FOLDER"):
+            audition(config, folder, SilentReporter())
+        return Hearing({}, {}, {})
+
+    monkeypatch.setattr(audition_module, "hear_voices", silent)
+    audition(config, folder, SilentReporter())
+    assert {path.name for path in folder.iterdir()} == {PAGE, ROWS}
+    (folder / PAGE).write_text("旧", encoding="utf-8")
+    (folder / "笔记.txt").touch()
+    audition(config, folder, SilentReporter())
+    assert "旧" not in (folder / PAGE).read_text(encoding="utf-8")
+    assert {path.name for path in folder.iterdir()} == {PAGE, ROWS, "笔记.txt"} and seen[0] == []
+    (folder / ROWS).unlink()  # a page that is somebody else's
+    with pytest.raises(TargetError, match=r"is not empty; name another place with --audition FOLDER"):
+        audition(config, folder, SilentReporter())

@@ -159,7 +159,7 @@ def test_a_wrong_file_names_file_field_and_way_out(tmp_path: Path, change: Chang
     change(raw)
     path = tmp_path / "zh.yaml"
     path.write_text(yaml.safe_dump(raw, allow_unicode=True), encoding="utf-8")
-    with pytest.raises(RecordError, match=rf"{re.escape(str(path))}: .*{field}.*; compare with the shipped catalogue"):
+    with pytest.raises(RecordError, match=rf"{re.escape(str(path))}(:\d+)?: .*{field}.*; compare with the shipped"):
         load_catalogue(Language.ZH, tmp_path)
 
 
@@ -168,6 +168,9 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
         load_catalogue(Language.EN, tmp_path)
     (tmp_path / "zh.yaml").write_text("openings:\n  - 开头: 一: 二\n", encoding="utf-8")
     with pytest.raises(RecordError, match=r"zh\.yaml:2: not valid YAML"):
+        load_catalogue(Language.ZH, tmp_path)
+    (tmp_path / "zh.yaml").write_text("openings: [开头]\nopenings: [又]\n", encoding="utf-8")
+    with pytest.raises(RecordError, match=r"zh\.yaml:2: openings stands there twice, first in line 1"):
         load_catalogue(Language.ZH, tmp_path)
     (tmp_path / "zh.yaml").write_bytes("开头".encode("gb18030"))
     with pytest.raises(RecordError, match="UTF-8"):

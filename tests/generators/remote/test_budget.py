@@ -73,6 +73,24 @@ def test_minutes() -> None:
     assert books.spent == Amount(1)
 
 
+def test_minutes_in_which_nobody_asks_are_not_counted() -> None:
+    """Kept answers are replayed before the first question, and speech is made for hours between two fills."""
+    books, clock = keeper(minutes=2)
+    for _ in range(2):
+        clock.now += 3600  # replay, speech
+        asyncio.run(books.reserve(Amount(1)))
+        clock.now += 50
+        books.settle(Amount(1), Amount(1))
+        books.pause()
+        books.pause()
+    clock.now += 3600
+    books.check_time()
+    asyncio.run(books.reserve(Amount(1)))
+    clock.now += 20
+    with pytest.raises(BudgetSpent, match=r"2\.0 minutes"):
+        asyncio.run(books.reserve(Amount(1)))
+
+
 def test_a_question_waits_for_those_under_way_when_they_may_leave_room() -> None:
     books, _ = keeper(tokens=100)
 

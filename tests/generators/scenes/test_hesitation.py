@@ -174,9 +174,10 @@ def test_a_line_goes_on_in_the_middle_of_a_sentence_only() -> None:
     assert not breaks_off(last, None)
 
 
-def test_yaml_reads_on_and_off_as_booleans() -> None:
-    assert HesitationSettings.model_validate({"fillers": False}) == OFF
-    assert HesitationSettings.model_validate({"fillers": True}) == ON
+def test_fillers_of_one_place_leave_those_of_the_other() -> None:
+    own = HesitationSettings.model_validate({"zh": {"before_pause": ["怎么说呢"]}})
+    assert own.zh.before_pause == ("怎么说呢",)
+    assert (own.zh.after_pause, own.en) == (HesitationSettings().zh.after_pause, HesitationSettings().en)
 
 
 @pytest.mark.parametrize(

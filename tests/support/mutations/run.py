@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from data_schemas.layouts.base import FoundItem
 from data_schemas.release import DatasetLock
+from flows.common.workers import WorkerPool
 from tests.support.mutations.bench import Bench, Clean, Outcome, RememberingInstruments, cases, conclude_clean, read
 from tests.support.mutations.kinds.every import KINDS
 from tests.support.mutations.planting import Kind
@@ -62,7 +61,7 @@ def run(
     order = JudgeOrder(settings=ValidationSettings(), selected=selected, engine=engine, kept=folder / "measured.sqlite")
     items = read(root)
     work = [(kind, number) for kind in kinds for number in _numbers(kind, items, most)]
-    with _pool(workers, order) as pool:
+    with WorkerPool(workers, _start, (order,)) as pool:
         verdicts = tuple(pool.map(_judge, ((root, item) for item in items)))
         clean = conclude_clean(root, order, items, verdicts)
         spares = Booth(root, folder / "spares").speak(_needed(work, items))
@@ -87,10 +86,6 @@ def _numbers(kind: Kind, items: tuple[FoundItem, ...], most: int | None) -> list
 def _needed(work: Sequence[tuple[Kind, int]], items: tuple[FoundItem, ...]) -> list[Spare]:
     wanted = (kind.needs(items[number], items) for kind, number in work if kind.needs is not None)
     return sorted({spare for spares in wanted for spare in spares})
-
-
-def _pool(workers: int, order: JudgeOrder) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (order,))
 
 
 @dataclass

@@ -25,7 +25,7 @@ def test_every_code_that_is_said_is_in_the_table_and_the_other_way_round() -> No
     pattern = re.compile(rf'"((?:{families})\.[A-Z_0-9]+)"')
     said = {
         code
-        for path in (*(REPOSITORY / "validators").rglob("*.py"), *(REPOSITORY / "flows" / "shards").rglob("*.py"))
+        for path in (*(REPOSITORY / "validators").rglob("*.py"), *(REPOSITORY / "flows").rglob("*.py"))
         if path.name not in {"code_table.py", "limits.py"}
         for code in pattern.findall(path.read_text(encoding="utf-8"))
     }

@@ -40,8 +40,10 @@ def test_settings_read_back_from_a_lock_mean_the_same() -> None:
     [
         ({"skip": ["nobody"]}, "no judge is named 'nobody'"),
         ({"skip": ["all"]}, "no judge is left"),
-        ({"engines": {"espeak": {"max_dc": 0.1}}}, "engines.espeak: max_dc: unknown key"),
-        ({"layouts": {"track2": {"max_dc_offset": 7}}}, "layouts.track2: max_dc_offset"),
+        ({"engines": {"espeak": {"max_dc": 0.1}}}, r"engines\.espeak\.max_dc: unknown key; did you mean max_dc_offset"),
+        ({"layouts": {"track2": {"max_dc_offset": 7}}}, r"layouts\.track2\.max_dc_offset"),
+        ({"layouts": {"trak2": {"max_dc_offset": 0.1}}}, "trak2: no layout has this name; did you mean track2?"),
+        ({"skip": ["transcripts"]}, "did you mean transcript?"),
         ({"layouts": {"track2": {"min_duration_s": 3.0, "max_duration_s": 2.0}}}, "min_duration_s"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -28,6 +29,10 @@ from validators.sets.fingerprint import (
     judge_duplicate_audio,
     to_vector,
 )
+from validators.sets.spectra import VECTOR as SPECTRA
+from validators.sets.spectra import from_vector as spectra_from_vector
+from validators.sets.spectra import spectra, worst_difference_db
+from validators.sets.spectra import to_vector as spectra_to_vector
 
 RATE = 16_000
 LIMITS = Thresholds()
@@ -124,7 +129,7 @@ def test_a_copy_under_another_id_is_found_whatever_was_done_to_it(kind: str) -> 
     (finding,) = judge_duplicate_audio(clips, LIMITS)
     assert (finding.code, finding.item) == ("SET.DUPLICATE_AUDIO", "z9")
     assert "a1" in finding.message
-    assert finding.value is not None and finding.value <= LIMITS.max_fingerprint_error
+    assert finding.value is not None and finding.value <= LIMITS.max_spectral_difference_db
 
 
 def test_other_sounds_are_not_blamed() -> None:
@@ -171,6 +176,90 @@ def test_every_copy_is_blamed_once_in_any_order() -> None:
     found = judge_duplicate_audio(clips, LIMITS)
     assert codes(found) == [("SET.DUPLICATE_AUDIO", f"c{n}") for n in sorted(range(1, 12), key=str)]
     assert judge_duplicate_audio(clips[::-1], LIMITS) == found
+
+
+#: Sentences of one frame differ in one word: 0.3 s of 3 s.
+FRAME_ZH = ("明天上午我要去成都开会，你帮我订一张票。", "明天上午我要去上海开会，你帮我订一张票。")
+FRAME_EN = ("My mother lost her keys again today.", "My brother lost her keys again today.")
+
+
+def other_word(samples: Samples, seed: int) -> Samples:
+    start, stop = round(1.2 * RATE), round(1.5 * RATE)
+    said = samples.copy()
+    said[start:stop] = babble(seed, 0.3)[: stop - start]
+    return said
+
+
+@pytest.mark.parametrize("texts", [FRAME_ZH, FRAME_EN, (ZH, EN)], ids=["zh", "en", "texts that are not alike"])
+def test_sentences_of_one_frame_in_one_voice_are_not_one_recording(texts: tuple[str, str]) -> None:
+    first = babble(11)
+    pair = [clip("a", first, texts[0]), clip("b", other_word(first, 12), texts[1])]
+    codes_of_pair = [from_vector(one.vectors[VECTOR]) for one in pair]
+    assert [(match.first, match.second) for match in find_matches(codes_of_pair, LIMITS)] == [(0, 1)]
+    assert not judge_duplicate_audio(pair, LIMITS)
+
+
+def test_alike_texts_explain_all_but_a_near_identical_sound() -> None:
+    sound = babble(13)
+    noise = np.random.default_rng(3).standard_normal(len(sound)).astype(np.float32)
+    noisier = sound + noise * np.float32(np.std(sound) * 0.085)  # 21 dB under
+    first, second = spectra(sound, RATE), spectra(noisier, RATE)
+    assert LIMITS.max_alike_difference_db < worst_difference_db(first, second, 0) < LIMITS.max_spectral_difference_db
+    for copy, alike in ((sound, True), (noisier, False)):
+        found = judge_duplicate_audio([clip("a", sound, FRAME_ZH[0]), clip("b", copy, FRAME_ZH[1])], LIMITS)
+        assert codes(found) == ([("SET.DUPLICATE_AUDIO", "b")] if alike else [])
+        found = judge_duplicate_audio([clip("a", sound, FRAME_ZH[0]), clip("b", copy, ZH)], LIMITS)
+        assert codes(found) == [("SET.DUPLICATE_AUDIO", "b")]
+
+
+@pytest.mark.parametrize(("one", "other"), [("他昨天在家做饭。", "她昨天在家做饭。"), ("我再说一遍。", "我在说一遍。")])
+def test_words_that_are_said_alike_are_the_same_words(one: str, other: str) -> None:
+    sound = babble(14)
+    found = judge_duplicate_audio([clip("a", sound, one), clip("b", sound, other)], LIMITS)
+    assert codes(found) == [("SET.REPEATED_AUDIO", "b")]
+
+
+def test_of_a_pair_the_item_with_the_later_id_is_blamed_whatever_its_file_is_called() -> None:
+    sound = babble(15)
+    clips = [clip("b_file", sound, ZH, item="甲1"), clip("a_file", sound, EN, item="甲2")]
+    (finding,) = judge_duplicate_audio(iter(clips), LIMITS)
+    assert (finding.item, finding.file) == ("甲2", "train/a_file.wav")
+    assert "甲1" in finding.message
+    assert judge_duplicate_audio(iter(clips[::-1]), LIMITS) == (finding,)
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(0, 30), st.just(20)), elements=st.integers(0, 63)))
+def test_vectors_hold_spectra_without_loss(levels: np.ndarray) -> None:
+    vector = spectra_to_vector(levels)
+    assert vector.dtype == np.float32
+    assert np.array_equal(spectra_from_vector(vector), levels)
+
+
+def synthetic(name: str, codes_of_clip: np.ndarray, levels: np.ndarray, text: str) -> ClipMeasures:
+    bare = clip(name, np.zeros(0, np.float32), text)
+    return replace(bare, vectors={VECTOR: to_vector(codes_of_clip), SPECTRA: spectra_to_vector(levels)})
+
+
+@pytest.mark.statistics
+def test_thousands_of_sentences_of_a_few_frames_and_the_copies_among_them() -> None:
+    """Every frame has 200 sentences that differ in 15 of 120 frames of sound; of each frame four are copied."""
+    draw = np.random.default_rng(7)
+    clips = []
+    for frame in range(8):
+        shared, tones = draw.integers(1, 2**32, 120, dtype=np.uint32), draw.integers(20, 64, (120, 20), dtype=np.uint8)
+        for number in range(200):
+            said, levels = shared.copy(), tones.copy()
+            at = int(draw.integers(40, 60))
+            said[at : at + 15] = draw.integers(1, 2**32, 15, dtype=np.uint32)
+            levels[at : at + 15] = draw.integers(20, 64, (15, 20), dtype=np.uint8)
+            name = f"{frame}_{number:03d}"
+            clips.append(synthetic(name, said, levels, f"{ZH}{name}"))
+            if number % 50 == 25:
+                softer = (levels - 8).astype(np.uint8)
+                clips.append(synthetic(f"复{name}", said, softer, f"{ZH}复{name}"))
+    found = judge_duplicate_audio(clips, LIMITS)
+    assert {one.item for one in found} == {one.item for one in clips if one.item.startswith("复")}
+    assert {one.code for one in found} == {"SET.DUPLICATE_AUDIO"}
 
 
 def test_silence_and_clips_without_fingerprint_are_passed_over() -> None:

@@ -77,6 +77,13 @@ def test_near_in_the_other_split_is_a_leak_and_in_the_same_one_a_warning(
     assert said([first, (item("b", Split.TRAIN, language), near)]) == [("SET.NEAR_DUPLICATE_TEXT", "b")]
 
 
+@pytest.mark.parametrize(("language", "texts", "near"), NEAR, ids=["zh", "en"])
+def test_of_a_pair_the_later_id_is_named_in_any_order(language: Language, texts: ItemTexts, near: ItemTexts) -> None:
+    items = [(item("a", Split.TRAIN, language), texts), (item("b", Split.DEV, language), near)]
+    assert judge_texts(items[::-1], Thresholds())[0].message.endswith("of a (in train; this one is in dev)")
+    assert said(items[::-1]) == said(items) == [("SET.NEAR_TEXT_LEAK", "b")]
+
+
 def test_a_leak_weighs_more_than_a_nearer_duplicate() -> None:
     train, near = reworded(ZH, "第三次", "第四次"), reworded(ZH, "半个小时", "一个钟头")
     items = [(item("a"), train), (item("b", Split.DEV), near), (item("c", Split.DEV), reworded(near, "组里", "部门"))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flows.common.workers import WorkerPool
 from validators.core.thresholds import Thresholds
 from validators.run.directory import validate_root
 
@@ -23,6 +24,8 @@ def test_progress_counts_every_item(sound_root: Path) -> None:
 
 def test_two_workers_say_the_same(sound_root: Path) -> None:
     strict = Thresholds(min_loudness_lufs=-13.0, max_loudness_lufs=-12.0)  # every file is wrong now
-    one, two = (validate_root(sound_root, strict, workers=workers) for workers in (1, 2))
+    one = validate_root(sound_root, strict)
+    with WorkerPool(2) as pool:
+        two = validate_root(sound_root, strict, executor=pool, workers=pool.workers)
     assert one.findings
     assert one == two

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from data_schemas.acoustics import Coding, Microphone, NoiseKind, NoiseSpectrum
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.plan import DialoguePlan
 from data_schemas.scene import Placement
 from data_schemas.speakers import ReferenceClip, Speaker, Voice
@@ -143,9 +144,9 @@ def test_a_stage_that_is_switched_off_moves_no_other(number: int, seed: int, off
 
 @pytest.mark.parametrize("word", ["off", "on", "drawn", "'off'", "'on'"])
 def test_yaml_says_off_on_and_drawn(word: str) -> None:
-    own = settings_of(**yaml.safe_load(f"echo: {{use: {word}}}"))
+    own = settings_of(**load_yaml(f"echo: {{use: {word}}}", ""))
     assert own.echo.use == word.strip("'")
-    assert MicrophoneSettings.model_validate(yaml.safe_load(yaml.safe_dump(own.model_dump(mode="json")))) == own
+    assert MicrophoneSettings.model_validate(load_yaml(yaml.safe_dump(own.model_dump(mode="json")), "")) == own
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,10 @@ def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (b"voices: [\xff]", "is not a YAML file in UTF-8"),
-        (b"voices: [", "is not a YAML file in UTF-8"),
-        (b"!!python/object/apply:os.getcwd []", "is not a YAML file in UTF-8"),
+        (b"voices: [\xff]", r"yaml:1: is not UTF-8 text"),
+        (b"voices:\n- id: a\n  id: b\n", r"yaml:3: voices\.0\.id stands there twice, first in line 2"),
+        (b"voices: [", r"yaml:1: not valid YAML"),
+        (b"!!python/object/apply:os.getcwd []", r"yaml:1: not valid YAML.*only plain values"),
         (b"voices: []\nspeakers: []", "must hold one key, voices"),
         (b"- id: x", "must hold one key, voices"),
         (b"voices: []", "no voice has engine: cosyvoice"),
