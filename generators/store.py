@@ -8,17 +8,15 @@ and made again; nothing needs ``fsync`` for that, a lost block shows as a wrong 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import soundfile
 from pydantic import Field, ValidationError
 
-from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, wav_bytes
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, wav_bytes, wav_samples
 from data_schemas.foundation.base import Record
 from data_schemas.foundation.partial_files import partial_name
 from data_schemas.utterance import Provenance, WordTiming
@@ -113,9 +111,7 @@ class Store:
             raise StoreError(
                 f"store {self.root}: {self.wav_path(key)} is missing or damaged; build again and it is made anew"
             )
-        data, _ = soundfile.read(io.BytesIO(found[1]), dtype="float32")
-        samples: Samples = data
-        return samples
+        return wav_samples(found[1])
 
     def put(
         self,
