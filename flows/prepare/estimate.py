@@ -37,6 +37,9 @@ CONVERSATION_SILENCE_SECONDS = 3.0
 REHEARSAL_SAMPLE = 12
 #: Start-up of orchestration and model loading in each build.
 FIXED_SECONDS = 45.0
+#: Seconds of one core per second of files for all that is no engine, no prosody step and no model: finishing speech,
+#: composing, rule judges, tables, publishing (``python -m benchmarks.rehearsal``).
+FORM_FACTOR = 0.003
 #: Seconds of one core per second of speech (utterance judges), or of two-channel scene (the others): `make bench`.
 JUDGE_FACTOR = {
     "transcript": 0.2,
@@ -146,6 +149,7 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
     if config.speech.expression == "prosody" and Control.EMOTION not in parts.engine.controls:
         speaking += size.emotional_seconds * EXPRESSION_FACTOR
     judging = judging_seconds(config, size.speech_seconds, size.audio_seconds)
+    forming = FORM_FACTOR * size.audio_seconds
     return Estimate(
         dialogues=round(size.items),
         turns=round(size.turns),
@@ -158,7 +162,7 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
             + size.utterances * BYTES_KEPT_PER_UTTERANCE
             + (written.tokens if written else 0) * BYTES_PER_TOKEN
         ),
-        build_seconds=FIXED_SECONDS + (speaking + judging) / workers,
+        build_seconds=FIXED_SECONDS + (speaking + judging + forming) / workers,
         scripts=written,
     )
 
