@@ -6,11 +6,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Annotated, Self
 
-import yaml
 from pydantic import Field, model_validator
 
 from data_schemas.emotions import Emotion
 from data_schemas.foundation.base import Record
+from data_schemas.foundation.yaml_file import load_yaml
 from data_schemas.tasks import Language, Task
 from generators.scripts.rehearsal.frames import slots_of
 
@@ -97,5 +97,6 @@ class Wording(Record):
 @cache
 def wording(language: Language) -> Wording:
     """The shipped wording of a language, read once."""
-    text = (files("generators.scripts.rehearsal") / "languages" / f"{language}.yaml").read_text(encoding="utf-8")
-    return Wording.model_validate(yaml.safe_load(text))
+    name = f"{language}.yaml"
+    text = (files("generators.scripts.rehearsal") / "languages" / name).read_text(encoding="utf-8")
+    return Wording.model_validate(load_yaml(text, name))
