@@ -76,7 +76,7 @@ def test_ctrl_c_publishes_nothing_and_says_so(tmp_path: Path, orchestrator: str)
 
 _FULL_DISK = """
 import errno, sys
-import flows.release.publish as publish
+import flows.release.tree as tree
 from flows.cli.app import app
 from flows.cli.guard import run_guarded
 from flows.orchestration.environment import prepare_environment
@@ -85,7 +85,7 @@ def full(*arguments, **options):
     raise OSError(errno.ENOSPC, "No space left on device", "catalog.parquet")
 
 if __name__ == "__main__":
-    publish.write_items = full  # the disk is the counterpart that misbehaves
+    tree.link_or_copy = full  # the disk is the counterpart that misbehaves
     prepare_environment()
     sys.exit(run_guarded(app))
 """
