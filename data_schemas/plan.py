@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from data_schemas.conversation import PlannedLine, check_conversation, conversation_turns
 from data_schemas.emotions import DEEPDIALOGUE, Emotion
 from data_schemas.foundation.base import Record
+from data_schemas.item_code import MAX_INDEX, item_code
 from data_schemas.speakers import Gender, Speaker
 from data_schemas.tasks import TURNS_OF_TASK, Language, Role, Split, Task, Track
 
@@ -141,7 +142,7 @@ class DialoguePlan(Record):
 
     id: str
     cell: QuotaCell
-    index: int = Field(ge=1, le=9999)  # last digit group of the item id, unique per (track, language)
+    index: int = Field(ge=1, le=MAX_INDEX)  # number of the item, unique per (track, language)
     round: int = Field(ge=0)  # 0 first plan, 1.. top-ups
     outline: Outline
     user: Speaker
@@ -157,6 +158,7 @@ class DialoguePlan(Record):
             raise ValueError(f"the words need a {self.outline.user_gender} user, not {self.user.gender}")
         if any(person.split != self.cell.split for person in people):
             raise ValueError(f"a speaker is not of split {self.cell.split}")
+        item_code(self.user.number, self.index)
         return self
 
     @property
@@ -169,8 +171,8 @@ class DialoguePlan(Record):
 
     @property
     def item_code(self) -> str:
-        """``GGGG_IIII``: speaker group and index, the digits of every released id."""
-        return f"{self.user.number:04d}_{self.index:04d}"
+        """``GGGG_IIII``: the speaker's session and the item's number in it, the digits of every released id."""
+        return item_code(self.user.number, self.index)
 
     def speaker(self, role: Role) -> Speaker:
         person = {

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from data_schemas.foundation.base import Record, RecordError, describe_validation_error
+from data_schemas.machine import Machine
 from data_schemas.plan import QuotaCell
 
 
@@ -64,6 +65,8 @@ class DatasetLock(Record):
     #: over the cast and what its voices are made of, their licences and origins; None: an older version made it
     voices_sha256: str | None = None
     counts: tuple[LockedCount, ...]
+    #: what it was made with; stands in no hash, see docs/same-bytes.md. None: an older version made it
+    made_on: Machine | None = None
     files: tuple[FileEntry, ...]
     tree_sha256: str
 

@@ -15,6 +15,8 @@ from data_schemas.tags import BREAK_TAG, VOCAL_TAGS, strip_tags, tags_in
 from data_schemas.tasks import LINES_OF_TASK, Language, Part, Role, Task, Track
 
 DUPLEX_TURNS = 1  # full-duplex items are counted as one turn in quotas
+#: `ScriptProvenance.writer` of scripts filled in by rule to try a build: nobody may train on them.
+REHEARSAL_WRITER = "rehearsal"
 
 
 class ScriptTurn(Record):
@@ -61,6 +63,11 @@ class ScriptProvenance(Record):
     seed: int | None = None
     #: how often it was written before it passed: 1 is the first time
     attempts: int | None = None
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Filled in by rule to try a build, not to be trained on."""
+        return self.writer == REHEARSAL_WRITER
 
 
 class Script(Record):

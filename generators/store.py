@@ -8,16 +8,15 @@ and made again; nothing needs ``fsync`` for that, a lost block shows as a wrong 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import soundfile
 from pydantic import Field, ValidationError
 
-from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, wav_bytes
+from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, wav_bytes, wav_samples
 from data_schemas.foundation.base import Record
 from data_schemas.foundation.partial_files import partial_name
 from data_schemas.utterance import Provenance, WordTiming
@@ -50,6 +49,8 @@ class AudioEntry(Record):
     facts: AudioFacts
     #: the record the key was made from, for people who look
     made_from: dict[str, Any]
+    #: versions of the libraries that made the samples; None: written by a version that kept none, and believed
+    made_with: dict[str, str] | None = None
     #: hash of all of the above; None: written by a version that kept none, and believed as it is
     seal: str | None = None
 
@@ -88,10 +89,16 @@ class Store:
             raise ValueError(f"store {self.root}: {key!r} is not a key (64 hexadecimal digits)")
         return self.root / key[:_SHARD_DIGITS] / f"{key}.wav"
 
-    def get(self, key: str) -> AudioEntry | None:
-        """The entry, or None when it is absent, half-written or damaged (then it is to be made again)."""
+    def get(self, key: str, made_with: Mapping[str, str] | None = None) -> AudioEntry | None:
+        """The entry, or None when it is to be made again: absent, half-written, damaged.
+
+        Args:
+            made_with: versions of libraries; what others made is to be made again, too.
+        """
         found = self._read(key)
-        return found[0] if found else None
+        if found is None or (made_with is not None and found[0].made_with not in (None, made_with)):
+            return None
+        return found[0]
 
     def load(self, key: str) -> Samples:
         """Samples ``[n]`` of an entry, checked against its hash.
@@ -104,14 +111,19 @@ class Store:
             raise StoreError(
                 f"store {self.root}: {self.wav_path(key)} is missing or damaged; build again and it is made anew"
             )
-        data, _ = soundfile.read(io.BytesIO(found[1]), dtype="float32")
-        samples: Samples = data
-        return samples
+        return wav_samples(found[1])
 
-    def put(self, key: str, samples: Samples, facts: AudioFacts, made_from: Record) -> AudioEntry:
+    def put(
+        self,
+        key: str,
+        samples: Samples,
+        facts: AudioFacts,
+        made_from: Record,
+        made_with: Mapping[str, str] | None = None,
+    ) -> AudioEntry:
         """Keep 16 kHz samples ``[n]`` under ``key`` and return the entry that is in force.
 
-        The first writer wins: where a sound entry already lies (another process was faster) it is
+        The first writer wins: where a sound entry of the same libraries already lies (another process was faster) it is
         returned unchanged, so what one process was told is what every other one reads.
 
         Raises:
@@ -129,9 +141,10 @@ class Store:
             num_samples=len(samples),
             facts=facts,
             made_from=made_from.model_dump(mode="json"),
+            made_with=None if made_with is None else dict(made_with),
         ).sealed()
         with FileLock(path.parent / _LOCK_FILE):
-            existing = self.get(key)
+            existing = self.get(key, made_with)
             if existing is not None:
                 return existing
             _replace(path, wav)

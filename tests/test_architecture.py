@@ -78,3 +78,24 @@ def test_importing_everything_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_no_folder_of_the_conductor_is_a_flat_list() -> None:
+    """A folder is named after what a person looks for, and holds about a dozen files (a command each in ``cli``)."""
+    counts = {
+        folder.relative_to(ROOT).as_posix(): len([path for path in folder.glob("*.py") if path.name != "__init__.py"])
+        for folder in (ROOT / "flows", *(path for path in (ROOT / "flows").rglob("*") if path.is_dir()))
+        if folder.name != "__pycache__"
+    }
+    assert {folder: count for folder, count in counts.items() if count > 14} == {"flows/cli": 17}
+
+
+def test_a_folder_that_reaches_upwards_is_caught(copy_of_rooms: Path) -> None:
+    """The order of the folders of flows is a contract: shards know nothing of the release, nor Prefect of commands."""
+    for offender, imported in (("shards", "release"), ("orchestration", "cli"), ("build", "orchestration")):
+        planted = f"def use() -> None:\n    import flows.{imported}\n\n    print(flows.{imported})\n"
+        (copy_of_rooms / "flows" / offender / f"planted_{imported}.py").write_text(planted, encoding="utf-8")
+    done = lint_imports(copy_of_rooms)
+    assert done.returncode != 0
+    assert "flows.shards.planted_release -> flows.release" in done.stdout
+    assert "flows.orchestration.planted_cli -> flows.cli" in done.stdout

@@ -26,6 +26,10 @@ from flows.prepare.estimate import estimate
 from flows.prepare.resolve import Parts, Prepared, prepare, resolve
 from flows.release.publish import Staged, check_same_inputs, check_target, finish, stage
 from flows.release.stage import release_place
+from flows.scripts.phase import FROZEN_FILE, SCRIPTS_FOLDER, ScriptPhase, short_of_scripts
+from flows.scripts.report import ScriptReport
+from flows.scripts.settings import llm_settings
+from flows.scripts.wanted import wanted_scripts
 from flows.shards.steps import ALL_STAGES, Stage
 
 #: (shards in flight, retries of each) -> who runs them
@@ -50,6 +54,47 @@ class ItemsReport(Record):
     rejects: dict[str, int]
     stage_seconds: dict[str, float]
     wall_seconds: float
+
+
+class ScriptsReport(Record):
+    """What a run of the script writers came to."""
+
+    file: str
+    scripts: int
+    report: ScriptReport
+    #: why there are too few; "" where there are not
+    short: str
+
+
+def make_scripts(
+    path: Path,
+    overrides: tuple[str, ...],
+    output: Path | None,
+    reporter: Reporter,
+    retry_failed: bool = False,
+) -> ScriptsReport:
+    """Have a model write the scripts a configuration needs, and freeze them to ``output`` (else in the work directory).
+
+    Raises:
+        ConfigError: no model is configured, or ``output`` is a directory.
+        EndpointError: a server is away; what was answered is kept.
+    """
+    config = load_config(path, overrides)
+    spares = llm_settings(config).spares
+    parts = resolve(config, need_models=False)
+    target = output or config.work_dir / SCRIPTS_FOLDER / FROZEN_FILE
+    if target.is_dir():
+        raise ConfigError(f"{target} is a directory; name a file with -o, e.g. -o {target / FROZEN_FILE}")
+    with work_lock(config.work_dir):
+        phase = ScriptPhase(config, path.parent, parts.speakers, reporter, target, retry_failed)
+        written = phase.write(wanted_scripts(parts.quota, spares))
+    report = written.report
+    return ScriptsReport(
+        file=str(target),
+        scripts=len(written.scripts),
+        report=report,
+        short="" if report.is_full else short_of_scripts(config, report),
+    )
 
 
 def build_release(

@@ -27,7 +27,7 @@ from flows.common.progress import Reporter
 from flows.common.workers import WorkerPool, default_workers
 from flows.config.build_config import BuildConfig, load_config
 from flows.config.work_dir import check_place, work_lock
-from flows.prepare.estimate import FIXED_SECONDS, Estimate, estimate, mean_size, size_of, typical_scripts
+from flows.prepare.estimate import FIXED_SECONDS, Estimate, estimate, mean_size, size_of, spoken_size, typical_scripts
 from flows.prepare.resolve import Parts, Prepared, prepare, resolve
 from flows.prepare.text_gate import TextGate
 from flows.shards import steps
@@ -107,11 +107,12 @@ def make_preview(path: Path, overrides: tuple[str, ...], count: int, reporter: R
     with work_lock(config.work_dir):
         prepared = _prepared(config, path.parent, parts, count, reporter)
         gate = TextGate(config, prepared.writer)
-        planned = [gate.look_at(plan) for plan in spread(prepared.plans, count, lambda plan: plan.cell)]
+        plans = tuple(prepared.plans)
+        planned = [gate.look_at(plan) for plan in spread(plans, count, lambda plan: plan.cell)]
         timed = {item.key: item.seconds for item in _earlier(config)}
         with _Maker(config, prepared, reporter) as maker:
             items, load_seconds = maker.make_all(planned, timed)
-        return _kept(config, parts, prepared, items, load_seconds, estimate(config, parts, path.parent))
+        return _kept(config, path.parent, parts, items, load_seconds, estimate(config, parts, path.parent))
 
 
 def spread(things: Sequence[T], count: int, cell_of: Callable[[T], QuotaCell]) -> tuple[T, ...]:
@@ -304,14 +305,14 @@ def _voiced(config: BuildConfig) -> bool:
 
 def _kept(
     config: BuildConfig,
+    base_dir: Path,
     parts: Parts,
-    prepared: Prepared,
     items: tuple[PreviewItem, ...],
     load_seconds: float,
     figures: Estimate,
 ) -> Preview:
     workers = config.execution.workers or default_workers()
-    measured = build_seconds(items, speech_by_track(config, parts, prepared), workers)
+    measured = build_seconds(items, speech_by_track(config, base_dir, parts), workers)
     folder = config.work_dir / PREVIEW
     preview = Preview(
         name=config.name,
@@ -350,7 +351,7 @@ def build_seconds(items: Iterable[PreviewItem], speech: Mapping[Track, float], w
     return FIXED_SECONDS + total / workers
 
 
-def speech_by_track(config: BuildConfig, parts: Parts, prepared: Prepared) -> dict[Track, float]:
+def speech_by_track(config: BuildConfig, base_dir: Path, parts: Parts) -> dict[Track, float]:
     """Seconds of speech of the whole build: of its scripts, or of typical ones where a model is to write them."""
     speech: dict[Track, float] = defaultdict(float)
     if config.scripts.writer == "llm":
@@ -358,8 +359,11 @@ def speech_by_track(config: BuildConfig, parts: Parts, prepared: Prepared) -> di
         for cell, count in parts.quota:
             speech[cell.task.track] += count * mean_size(typical[cell.place], _voiced(config)).speech_seconds
     else:
-        for plan in prepared.plans:
-            speech[plan.task.track] += size_of(prepared.writer.write(plan), _voiced(config)).speech_seconds
+        for track in Track:
+            own = tuple((cell, count) for cell, count in parts.quota if cell.task.track is track)
+            if own:
+                of_track = replace(parts, quota=own)
+                speech[track] = spoken_size(config, base_dir, of_track, _voiced(config)).speech_seconds
     return dict(speech)
 
 

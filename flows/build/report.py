@@ -30,7 +30,8 @@ class BuildReport(Record):
     mended: int
     wall_seconds: float
     tree_sha256: str
-    #: wall time of the phases (``plan``, ``items``, ``publish``) and work of all processes by stage
+    #: wall time of the phases (``plan``, ``items``, ``publish``); work of all processes (``compose``, ``judge``); time
+    #: that shards waited for speech and for their tables (``speak``, ``bind``)
     stage_seconds: dict[str, float] = Field(default_factory=dict)
 
     @property

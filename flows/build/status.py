@@ -206,13 +206,13 @@ def recorded(command: str, config: BuildConfig, path: Path, reporter: Reporter) 
     recorder = Recorder(reporter, config.work_dir, _begun(command, config, path))
     try:
         yield recorder
-    except KeyboardInterrupt as stop:
-        recorder.end(Ending.STOPPED, stop)
-        raise
-    except BaseException as error:
+    except Exception as error:
         recorder.end(Ending.FAILED, error)
         if not isinstance(error, HumdialError):
             error.add_note(f"{LOGGED} {recorder.log.path}")
+        raise
+    except BaseException as stop:  # Ctrl-C, and in a flow what Prefect makes of a polite kill
+        recorder.end(Ending.STOPPED, stop)
         raise
     recorder.end(Ending.FINISHED)
 

@@ -36,7 +36,7 @@ def export(
     from data_schemas.tasks import Language, Split
     from flows.common.progress import progress_display
     from flows.exports.registry import exporter_named
-    from flows.exports.run import NOTE_FILE, ExportJob, run_export
+    from flows.exports.run import NOTE_FILE, ExportJob, is_rehearsal, run_export
 
     console = screen()
     if to == LIST:
@@ -56,7 +56,14 @@ def export(
         return f"the export is whole: {target}" if (target / NOTE_FILE).is_file() else "nothing was written"
 
     with at_stake(state, "-o DIR"), progress_display(console) as reporter:
+        rehearsal = is_rehearsal(root)
         note = run_export(job, reporter)
+    if rehearsal:
+        console.print(
+            f"warning: {root} is a rehearsal (scripts filled in by rule): not for training, not to be released",
+            markup=False,
+            soft_wrap=True,
+        )
     console.print(
         f"{note.count.items} items, {note.count.entries} entries in {exporter.name} format: {target}",
         markup=False,

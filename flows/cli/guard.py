@@ -20,6 +20,7 @@ from flows.common.errors import (
     EXIT_USAGE,
     LOGGED,
     ConfigError,
+    ErrorsFound,
     GateFailed,
     HumdialError,
     Interrupted,
@@ -44,7 +45,7 @@ EXIT_STATUSES = (
     ExitStatus(
         EXIT_FAILED,
         "the work was done and something is wrong with it: quota short, gate failed, errors found",
-        (HumdialError, QuotaShort, GateFailed),
+        (HumdialError, QuotaShort, GateFailed, ErrorsFound),
     ),
     ExitStatus(
         EXIT_USAGE,

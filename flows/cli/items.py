@@ -38,7 +38,7 @@ def items(
 
       humdial items configs/quickstart.yaml --steps speak
 
-      humdial items configs/quickstart.yaml --steps judge --set validation.thresholds.max_wer=0.3
+      humdial items configs/quickstart.yaml --steps judge --set validation.max_unheard_zh=0.3
 
       humdial items configs/quickstart.yaml --part 2/4
     """

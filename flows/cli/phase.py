@@ -40,7 +40,7 @@ def run_phase(
 
 def _with_prefect(config: BuildConfig, path: Path, reporter: Reporter, flow: str, parameters: dict[str, Any]) -> Any:
     from flows.build.phases import checked_parts
-    from flows.orchestration.server import PrefectServer
+    from flows.orchestration.server.prefect_server import PrefectServer
 
     checked_parts(config, path.parent)  # what can be refused is refused before anything is started
     config.work_dir.mkdir(parents=True, exist_ok=True)

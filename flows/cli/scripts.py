@@ -70,43 +70,33 @@ def scripts_write(
 
       humdial scripts configs/humdial2026.yaml --dry-run
     """
+    from flows.build.phases import make_scripts
     from flows.common.progress import progress_display
     from flows.config.build_config import load_config
-    from flows.config.work_dir import work_lock
     from flows.prepare.resolve import resolve
-    from flows.scripts.phase import FROZEN_FILE, SCRIPTS_FOLDER, ScriptPhase, short_of_scripts
+    from flows.scripts.phase import SCRIPTS_FOLDER
     from flows.scripts.report import REPORT_FILE, print_diversity, print_script_report
     from flows.scripts.settings import llm_settings
-    from flows.scripts.wanted import wanted_scripts
 
     settings = load_config(config, overrides_of(overrides))
-    spares = llm_settings(settings).spares
-    parts = resolve(settings, need_models=False)
+    llm_settings(settings)
     if dry_run:
+        resolve(settings, need_models=False)
         _dry_run(settings, config)
         return
-    target = output or settings.work_dir / SCRIPTS_FOLDER / FROZEN_FILE
-    if target.is_dir():
-        raise ConfigError(f"{target} is a directory; name a file with -o, e.g. -o {target / FROZEN_FILE}")
     console = screen()
-    with (
-        at_stake(lambda: answers_kept(settings), WRITES),
-        work_lock(settings.work_dir),
-        progress_display(console) as reporter,
-    ):
-        phase = ScriptPhase(settings, config.parent, parts.speakers, reporter, target, retry_failed)
-        written = phase.write(wanted_scripts(parts.quota, spares))
-    report = written.report
-    print_script_report(report, console)
-    print_diversity(report.diversity, console)
-    console.print(
-        f"{len(written.scripts)} scripts: {target}\nreport: {phase.folder / REPORT_FILE}", markup=False, soft_wrap=True
-    )
-    if not report.is_full:
-        console.print(f"humdial: {short_of_scripts(settings, report)}", markup=False, soft_wrap=True)
+    with at_stake(lambda: answers_kept(settings), WRITES), progress_display(console) as reporter:
+        written = make_scripts(config, overrides_of(overrides), output, reporter, retry_failed)
+    print_script_report(written.report, console)
+    print_diversity(written.report.diversity, console)
+    report_file = settings.work_dir / SCRIPTS_FOLDER / REPORT_FILE
+    console.print(f"{written.scripts} scripts: {written.file}\nreport: {report_file}", markup=False, soft_wrap=True)
+    if written.short:
+        console.print(f"humdial: {written.short}", markup=False, soft_wrap=True)
         raise typer.Exit(EXIT_FAILED)
+    place = Path(written.file).resolve()
     console.print(
-        f"next:\n  humdial build {config} --set scripts.writer=pack --set scripts.pack=[{target.resolve()}]",
+        f"next:\n  humdial build {config} --set scripts.writer=pack --set scripts.pack=[{place}]",
         markup=False,
         soft_wrap=True,
     )

@@ -38,5 +38,9 @@ class GateFailed(HumdialError):
     """The assembled set did not pass its checks; nothing was published."""
 
 
+class ErrorsFound(HumdialError):
+    """A data set was judged and has errors."""
+
+
 class Interrupted(HumdialError):
     """Ctrl-C, a polite kill or a closed terminal; the sentence says what is kept."""

@@ -14,6 +14,7 @@ from data_schemas.foundation.base import Record, dump_json
 from data_schemas.foundation.problems import Problem, problems_of
 from data_schemas.layouts.base import Layout
 from data_schemas.layouts.registry import layout as layout_named
+from data_schemas.script import REHEARSAL_WRITER
 from data_schemas.tasks import Track
 from flows.common.errors import ConfigError
 from flows.config.overrides import overridden
@@ -97,6 +98,16 @@ class BuildConfig(Record):
         release, work = Path(self.release).resolve(), Path(self.work).resolve()
         if release == work or release.is_relative_to(work) or work.is_relative_to(release):
             raise ValueError("release and work must be separate directories, neither inside the other")
+        return self
+
+    @model_validator(mode="after")
+    def _rehearsal_is_named(self) -> Self:
+        """The name goes into the lock and into every export's note."""
+        if self.scripts.writer == REHEARSAL_WRITER and REHEARSAL_WRITER not in self.name:
+            raise ValueError(
+                f"name: {self.name!r} must hold {REHEARSAL_WRITER!r}, because scripts.writer is {REHEARSAL_WRITER} and "
+                f"nobody may take the release for training data; write {self.name}-{REHEARSAL_WRITER}"
+            )
         return self
 
     @model_validator(mode="after")

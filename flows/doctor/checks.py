@@ -15,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from data_schemas.foundation.base import Record
 from data_schemas.foundation.models import ModelEntry, ModelError, load_model_table, models_dir
+from flows.common.machine import machine_facts
 from flows.models.fetch import DISK_FACTOR, entry_state
 
 DISTRIBUTION = "humdial"
@@ -67,7 +68,15 @@ def run_checks() -> tuple[Check, ...]:
     )
     with ThreadPoolExecutor(max_workers=len(probes)) as pool:
         running = [pool.submit(probe) for probe in probes]
-        light = (check_python(), check_packages(), check_pins(), check_npm(), check_disk(), *check_models())
+        light = (
+            check_python(),
+            check_machine(),
+            check_packages(),
+            check_pins(),
+            check_npm(),
+            check_disk(),
+            *check_models(),
+        )
         return light + tuple(future.result() for future in running)
 
 
@@ -80,6 +89,17 @@ def check_python() -> Check:
         ok=ok,
         detail=f"{version} at {sys.executable}" + ("" if ok else "; 3.11 or 3.12 is needed"),
         fix=None if ok else "install Python 3.11, then: make clean-env setup PYTHON=python3.11",
+    )
+
+
+def check_machine() -> Check:
+    """What the bytes of a release depend on besides configuration, code and models; nothing to mend."""
+    facts = machine_facts()
+    return Check(
+        name="machine",
+        ok=True,
+        detail=f"{facts.vendor or 'unknown vendor'}, {facts.architecture} with {facts.kernels}; {facts.system}; "
+        f"recogniser: {facts.recogniser}; another kind of machine may make other bytes (docs/same-bytes.md)",
     )
 
 

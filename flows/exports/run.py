@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from data_schemas.foundation.base import Record, RecordError
+from data_schemas.foundation.base import Record, RecordError, read_jsonl
 from data_schemas.layouts.registry import LAYOUTS, detect_layouts
 from data_schemas.release import DatasetLock, read_lock
+from data_schemas.script import Script
 from data_schemas.tasks import Language, Split
 from flows.common.atomic import write_text_atomic
 from flows.common.code_version import code_version
@@ -21,6 +22,7 @@ from validators.files.lock import LOCK_FILE
 
 NOTE_FILE = "EXPORT.json"
 RESOURCES_FILE = "RESOURCES.md"
+SCRIPTS_FILE = "scripts.jsonl"
 STAGE = "export"
 
 
@@ -78,6 +80,16 @@ def run_export(job: ExportJob, reporter: Reporter) -> ExportNote:
             staging / NOTE_FILE, json.dumps(note.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
         )
     return note
+
+
+def is_rehearsal(root: Path) -> bool:
+    """Whether a release holds scripts that were filled in by rule to try the pipeline.
+
+    Raises:
+        RecordError: its scripts cannot be read.
+    """
+    scripts = root / SCRIPTS_FILE
+    return scripts.is_file() and any(one.provenance.is_rehearsal for one in read_jsonl(scripts, Script))
 
 
 def _check(job: ExportJob) -> None:

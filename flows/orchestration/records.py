@@ -9,6 +9,10 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
+from flows.common.progress import Reporter
+
+#: The stage that comes last for every item.
+_SHOWN_STAGE = "judge"
 #: A call of the API takes 25 to 40 ms.
 _AT_MOST_EVERY_S = 5.0
 
@@ -54,6 +58,37 @@ class ProgressRecord:
                 self._artifact = made if isinstance(made, UUID) else None
             else:
                 update_progress_artifact(self._artifact, progress=percent)
+
+
+class _Recorded:
+    """A reporter that shows the items judged on the page of the run, and tells everything to another one."""
+
+    def __init__(self, inner: Reporter) -> None:
+        self._inner = inner
+        self._record = ProgressRecord("items", 0, "items judged")
+
+    def expect(self, stage: str, more: int) -> None:
+        if stage == _SHOWN_STAGE:
+            self._record.expect(more)
+        self._inner.expect(stage, more)
+
+    def advance(self, stage: str, done: int = 1) -> None:
+        if stage == _SHOWN_STAGE:
+            self._record.advance(done)
+        self._inner.advance(stage, done)
+
+    def found(self, stage: str, done: int) -> None:
+        if stage == _SHOWN_STAGE:
+            self._record.advance(done)
+        self._inner.found(stage, done)
+
+    def note(self, text: str) -> None:
+        self._inner.note(text)
+
+
+def recorded_progress(reporter: Reporter) -> Reporter:
+    """Inside a flow: a reporter whose progress is a bar on the page of the run, too."""
+    return _Recorded(reporter)
 
 
 def show_table(key: str, rows: Sequence[dict[str, Any]], description: str) -> None:

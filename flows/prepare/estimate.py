@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -32,6 +33,8 @@ EXPRESSION_FACTOR = 0.12
 DUPLEX_SILENCE_SECONDS = 17.0
 #: The same for a conversation: lead-in, gaps, a short end.
 CONVERSATION_SILENCE_SECONDS = 3.0
+#: Scripts of a cell that stand for all of them.
+REHEARSAL_SAMPLE = 12
 #: Start-up of orchestration and model loading in each build.
 FIXED_SECONDS = 45.0
 #: Seconds of one core per second of speech (utterance judges), or of two-channel scene (the others): `make bench`.
@@ -113,6 +116,18 @@ def mean_size(scripts: Iterable[Script], voiced: bool = False) -> Size:
     return Size().plus(total, 1.0 / total.items)
 
 
+def spoken_size(config: BuildConfig, base_dir: Path, parts: Parts, voiced: bool) -> Size:
+    """Of all scripts of a pack; of a rehearsal, whose scripts are alike, from the first of every cell."""
+    most = REHEARSAL_SAMPLE if config.scripts.writer == "rehearsal" else max(count for _, count in parts.quota)
+    sample = replace(parts, quota=tuple((cell, min(count, most)) for cell, count in parts.quota))
+    prepared = prepare(config, base_dir, sample, SilentReporter())
+    times = {cell: count / min(count, most) for cell, count in parts.quota}
+    size = Size()
+    for plan in prepared.plans:
+        size = size.plus(size_of(prepared.writer.write(plan), voiced), times[plan.cell])
+    return size
+
+
 def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
     """From the scripts that would be spoken, or, where a model is to write them, from typical ones; nothing is made."""
     written = None
@@ -124,9 +139,7 @@ def estimate(config: BuildConfig, parts: Parts, base_dir: Path) -> Estimate:
         for cell, count in parts.quota:
             size = size.plus(mean_size(typical[cell.place], voiced), count)
     else:
-        prepared = prepare(config, base_dir, parts, SilentReporter())
-        for plan in prepared.plans:
-            size = size.plus(size_of(prepared.writer.write(plan), voiced))
+        size = spoken_size(config, base_dir, parts, voiced)
     workers = config.execution.workers or default_workers()
     factor = REAL_TIME_FACTOR.get(config.speech.engine, UNKNOWN_ENGINE_FACTOR)
     speaking = size.speech_seconds * factor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from flows.prepare.speech_check import any_emotion, check_speech, emotions_of, n
 from flows.scripts.phase import ScriptPhase, short_of_scripts
 from flows.scripts.replay import ScriptSource, WrittenScripts
 from flows.scripts.settings import llm_settings
-from flows.scripts.wanted import wanted_scripts
+from flows.scripts.wanted import user_genders, wanted_scripts
 from generators.plans.outlines import OutlineStock
-from generators.plans.planner import plan_items
+from generators.plans.planner import each_plan
 from generators.plans.quotas import expand
 from generators.scripts.packs import open_packs
+from generators.scripts.rehearsal.source import RehearsalSource
 from generators.scripts.writer import ScriptWriter
 from generators.speech.engine import InstalledEngine, SpeechEngine
 from generators.speech.registry import create_engine
@@ -50,7 +52,8 @@ class Prepared:
     available: tuple[tuple[QuotaCell, int], ...]
     speakers: tuple[Speaker, ...]
     outlines: OutlineStock
-    plans: tuple[DialoguePlan, ...]
+    #: of the first round, in order, made as they are asked for: to be read once
+    plans: Iterator[DialoguePlan]
     models: tuple[ModelEntry, ...]
     code: str  # code_version() when the build began
     #: over all scripts of ``scripts.pack``; None: a model wrote them
@@ -77,7 +80,7 @@ def resolve(config: BuildConfig, need_models: bool = True) -> Parts:
     languages = tuple(sorted({cell.language for cell, _ in quota}))
     speakers = cast_speakers(engine.voices(), languages, config.speech.casting, config.seed)
     check_voices(engine, speakers, config)
-    told = any_emotion if config.scripts.writer == "llm" else not_known_yet
+    told = not_known_yet if config.scripts.writer == "pack" else any_emotion
     check_speech(engine, speakers, quota, config.speech, told)
     return Parts(engine=engine, quota=quota, speakers=speakers, models=models)
 
@@ -90,14 +93,17 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
         EngineError: a voice cannot be spoken with in the emotions of a pack.
         EndpointError, QuotaShort: a model's server is away, or too few scripts passed.
     """
-    quota = parts.quota
-    source: ScriptSource
+    quota, digest = parts.quota, None
+    source: ScriptSource | RehearsalSource
     if config.scripts.writer == "llm":
         source = write_scripts(config, base_dir, parts, reporter)
         quota = source.available(quota)
+    elif config.scripts.writer == "rehearsal":
+        source = RehearsalSource(config.seed, user_genders(parts.speakers))
     else:
         source = ScriptSource(open_packs(config.scripts, base_dir), config.seed)
         check_speech(parts.engine, parts.speakers, quota, config.speech, emotions_of(source.frozen.values()))
+        digest = scripts_sha256(source.frozen.values())
     return Prepared(
         engine=parts.engine,
         writer=source,
@@ -105,10 +111,10 @@ def prepare(config: BuildConfig, base_dir: Path, parts: Parts, reporter: Reporte
         available=quota,
         speakers=parts.speakers,
         outlines=source,
-        plans=plan_items(quota, source, parts.speakers, config.seed, round=0, first_index={}),
+        plans=each_plan(quota, source, parts.speakers, config.seed, round=0, first_index={}),
         models=parts.models,
         code=code_version(),
-        scripts_sha256=scripts_sha256(source.frozen.values()) if config.scripts.writer == "pack" else None,
+        scripts_sha256=digest,
     )
 
 

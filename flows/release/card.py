@@ -17,7 +17,7 @@ from generators.speech.voices.registry import voice_digest
 _CARD = """\
 # {name}
 
-Human-like spoken dialogue made by the humdial pipeline {version}, spoken by
+{notice}Human-like spoken dialogue made by the humdial pipeline {version}, spoken by
 `{engine}` {engine_version} ({engine_license}), 16 kHz mono PCM16.
 Track 1 (emotional multi-turn): {minutes1:.1f} minutes. Track 2 (full duplex, user channel): {minutes2:.1f} minutes.
 
@@ -52,7 +52,7 @@ The histograms of domains, openings and emotion transitions are in `validation/d
 _RESOURCES = """\
 # Resource declaration
 
-Open-source resources only. Nothing here was made by a commercial speech service.
+{notice}Open-source resources only. Nothing here was made by a commercial speech service.
 
 | resource | used for | licence | sha256 |
 |---|---|---|---|
@@ -62,6 +62,13 @@ Text was written by:
 {sources}
 
 Voices: {voices}.
+"""
+
+
+_REHEARSAL = """\
+> **A rehearsal, not for training and not to be released.** {count} of the {scripts} scripts were filled in by rule
+> (`scripts.writer: rehearsal`): they exercise the pipeline and teach a model nothing.
+
 """
 
 
@@ -77,6 +84,7 @@ def dataset_card(
     table = header + "\n".join("| " + " | ".join(str(value) for value in row) + " |" for row in summary_rows(counts))
     return _CARD.format(
         name=config.name,
+        notice=_notice(texts),
         version=prepared.code,
         engine=prepared.engine.name,
         engine_version=prepared.engine.version,
@@ -88,6 +96,13 @@ def dataset_card(
         diversity=_diversity(texts),
         emotion=_emotion(config, prepared.engine),
     )
+
+
+def _notice(texts: ReleaseTexts) -> str:
+    """What stands above all else where a release holds rehearsal scripts; nothing elsewhere."""
+    if not texts.rehearsed:
+        return ""
+    return _REHEARSAL.format(count=texts.rehearsed, scripts=sum(texts.sources.values()))
 
 
 def _emotion(config: BuildConfig, engine: SpeechEngine) -> str:
@@ -158,4 +173,4 @@ def resource_declaration(config: BuildConfig, prepared: Prepared, texts: Release
     if config.speech.expression == "prosody" and Control.EMOTION not in prepared.engine.controls:
         rows.append(f"| WORLD (pyworld {version('pyworld-prebuilt')}) | prosody of Track 1 | MIT | computed here |")
     voices = ", ".join(voice.id for voice in cast)
-    return _RESOURCES.format(rows="\n".join(rows), voices=voices, sources=_sources(texts))
+    return _RESOURCES.format(notice=_notice(texts), rows="\n".join(rows), voices=voices, sources=_sources(texts))

@@ -10,6 +10,7 @@ import polars
 
 from data_schemas.release import DatasetLock, LockedCount, tree_sha256
 from flows.common.atomic import atomic_file
+from flows.common.machine import machine_facts
 from flows.config.build_config import BuildConfig
 from flows.prepare.identity import locked_engine, locked_models, voices_sha256
 from flows.prepare.resolve import Prepared
@@ -36,6 +37,7 @@ def lock_head(
         scripts_sha256=prepared.scripts_sha256,
         voices_sha256=voices_sha256(prepared.engine, prepared.speakers),
         counts=tuple(LockedCount(**count.model_dump()) for count in counts),
+        made_on=machine_facts(),
         files=(),
         tree_sha256=tree_sha256(entries_of(files)),
     )

@@ -22,6 +22,8 @@ class ReleaseTexts:
     findings: tuple[Finding, ...]
     #: writer -> how many of the scripts are its
     sources: dict[str, int]
+    #: how many of them were made by rule, for a rehearsal
+    rehearsed: int = 0
 
 
 def read_texts(scripts: Iterable[Script], thresholds: Thresholds) -> ReleaseTexts:
@@ -30,16 +32,19 @@ def read_texts(scripts: Iterable[Script], thresholds: Thresholds) -> ReleaseText
     meter = DiversityMeter()
     sources: Counter[str] = Counter()
     findings: list[Finding] = []
+    rehearsed = 0
     for script in scripts:
         findings += near.judge(script)
         near.add(script)
         meter.add(script)
         sources[source_of(script)] += 1
+        rehearsed += script.provenance.is_rehearsal
     diversity = meter.report()
     return ReleaseTexts(
         diversity=diversity,
         findings=(*findings, *judge_collapse(diversity, thresholds)),
         sources=dict(sorted(sources.items())),
+        rehearsed=rehearsed,
     )
 
 

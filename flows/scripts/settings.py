@@ -11,11 +11,15 @@ def llm_settings(config: BuildConfig) -> LlmSettings:
     """The section of the model writer.
 
     Raises:
-        ConfigError: the configuration replays a pack, so there is nothing to write.
+        ConfigError: no model writes the scripts, so there is nothing to ask it for.
     """
     if config.scripts.writer != "llm" or config.scripts.llm is None:
+        why = {
+            "pack": "its scripts are frozen files already and nothing is to be written",
+            "rehearsal": "its scripts are filled in by rule while a build runs",
+        }
         raise ConfigError(
-            "scripts.writer is 'pack': its scripts are frozen files already and nothing is to be written; "
+            f"scripts.writer is {config.scripts.writer!r}: {why.get(config.scripts.writer, 'its section is missing')}; "
             "set scripts.writer to llm with a section scripts.llm (configs/local-llm.yaml shows one)"
         )
     return config.scripts.llm

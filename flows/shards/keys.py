@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from data_schemas.foundation.base import dump_json
@@ -20,6 +19,7 @@ from data_schemas.plan import DialoguePlan
 from data_schemas.script import Script
 from data_schemas.tasks import Track
 from data_schemas.utterance import Utterance
+from flows.common.machine import SAMPLE_PACKAGES, library_versions
 from flows.config.build_config import BuildConfig
 from flows.shards.job import BuildContext, PlannedItem
 from generators.speech.engine import SpeechEngine
@@ -31,8 +31,6 @@ from validators.core.judges import BY_NAME, Level, models_of
 #: holds a digest of what each version gives, and a test fails when code and version part.
 STAGE_VERSIONS: Mapping[str, str] = {"request": "1", "scene": "1", "verdict": "1", "shard": "1"}
 
-#: What turns requests into samples and samples into scenes, whichever engine speaks.
-SAMPLE_LIBRARIES = ("numpy", "scipy", "soundfile", "soxr", "pyloudnorm", "pyroomacoustics", "pyworld-prebuilt")
 #: What judges measure with, by the judge; judges that are not named use numpy and scipy alone.
 JUDGE_LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "overlap": ("torch", "pyannote.audio"),
@@ -59,10 +57,7 @@ def digest(value: Any) -> str:
 @cache
 def installed(name: str) -> str:
     """Version of an installed distribution; ``-`` where it is not installed."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "-"
+    return library_versions((name,)).get(name, "-")
 
 
 def libraries(names: Iterable[str]) -> dict[str, str]:
@@ -78,7 +73,7 @@ def scene_key(
     return digest(
         [
             STAGE_VERSIONS["scene"],
-            libraries(SAMPLE_LIBRARIES),
+            libraries(SAMPLE_PACKAGES),
             plan.model_dump(mode="json"),
             script.model_dump(mode="json"),
             [one.model_dump(mode="json") for one in said],
@@ -118,7 +113,7 @@ def shard_basis(context: BuildContext, engine: SpeechEngine) -> str:
     return digest(
         [
             dict(STAGE_VERSIONS),
-            libraries(SAMPLE_LIBRARIES),
+            libraries(SAMPLE_PACKAGES),
             config.seed,
             config.recipe()["speech"],
             config.scenes.model_dump(mode="json"),

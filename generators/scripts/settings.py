@@ -100,8 +100,9 @@ class LlmSettings(Record):
 class ScriptSettings(Record):
     """The ``scripts`` section of a configuration."""
 
-    #: ``pack`` replays frozen script files: no model, no key, the same words every time; ``llm`` asks models
-    writer: Literal["pack", "llm"] = "pack"
+    #: ``pack`` replays frozen script files: no model, no key, the same words every time; ``llm`` asks models;
+    #: ``rehearsal`` fills frames by rule, as many as the quotas want: to try a build at full size, not to train on
+    writer: Literal["pack", "llm", "rehearsal"] = "pack"
     #: shipped pack names, JSONL files or directories of them; paths are relative to the configuration
     pack: tuple[str, ...] = Field(default=("quickstart",), min_length=1)
     llm: LlmSettings | None = None

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
+from data_schemas.foundation import loudness
 from data_schemas.foundation.audio import Samples
+from data_schemas.foundation.loudness import GATING_BLOCK_S, highest_output
 
-#: The gating block of ITU-R BS.1770-4; shorter audio has no integrated loudness of its own.
-GATING_BLOCK_S = 0.4
 #: EBU R 128 s1: maximum true peak of -1 dBTP.
 MAX_TRUE_PEAK_DBFS = -1.0
 #: ITU-R BS.1770-4 annex 2: true peak is read at four times the rate or more.
 _TRUE_PEAK_OVERSAMPLING = 4
+#: ``resample_poly`` meets 10 samples to either side; the magnitudes of its taps, a Kaiser window's, add up to 2.2415
+_TRUE_PEAK_REACH = 10
+_TRUE_PEAK_GAIN = 2.25
 
 
 def integrated_loudness(samples: Samples, sample_rate: int) -> float:
@@ -22,32 +26,38 @@ def integrated_loudness(samples: Samples, sample_rate: int) -> float:
     Audio shorter than one gating block is repeated until it fills one, which keeps its level
     (padding with silence would lower it).
     """
-    import pyloudnorm
-
     needed = math.ceil(GATING_BLOCK_S * sample_rate)
     if 0 < len(samples) < needed:
         samples = np.tile(samples, math.ceil(needed / len(samples)))
     if not samples.any():
         return -math.inf
-    return float(
-        pyloudnorm.Meter(sample_rate, block_size=GATING_BLOCK_S).integrated_loudness(samples.astype(np.float64))
-    )
+    return loudness.integrated_loudness(samples.astype(np.float64), sample_rate)
 
 
 def peak_dbfs(samples: Samples) -> float:
     """Highest sample in dB relative to full scale; -inf for silence."""
-    peak = float(np.max(np.abs(samples), initial=0.0))
+    return _dbfs(float(np.max(np.abs(samples), initial=0.0)))
+
+
+def _dbfs(peak: float) -> float:
     return 20.0 * math.log10(peak) if peak > 0.0 else -math.inf
 
 
 def true_peak_dbfs(samples: Samples) -> float:
     """Highest value between samples too, from four-fold oversampling."""
+    peak = float(
+        np.float32(highest_output(samples.astype(np.float64), _oversampled, _TRUE_PEAK_REACH, _TRUE_PEAK_GAIN))
+    )
+    return max(_dbfs(peak), peak_dbfs(samples))
+
+
+def _oversampled(windows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     from scipy.signal import resample_poly
 
-    if not len(samples):
-        return -math.inf
-    oversampled = resample_poly(samples.astype(np.float64), _TRUE_PEAK_OVERSAMPLING, 1)
-    return max(peak_dbfs(oversampled.astype(np.float32)), peak_dbfs(samples))
+    joined = resample_poly(windows.ravel(), _TRUE_PEAK_OVERSAMPLING, 1)
+    edge = _TRUE_PEAK_OVERSAMPLING * _TRUE_PEAK_REACH
+    middle: npt.NDArray[np.floating] = joined.reshape(len(windows), -1)[:, edge:-edge]
+    return middle
 
 
 class SilentAudioError(ValueError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
 
 from data_schemas.foundation.audio import Samples
 from data_schemas.foundation.base import Record
@@ -24,6 +26,22 @@ class AudioRecipe(Record):
     #: None: nothing of that is asked for
     expression_version: str | None = None
     sounds_version: str | None = None
+
+
+#: What finishes raw speech (`finish`, `with_sounds`), and what the prosody step is made of; an engine names its own
+#: libraries in its version.
+_FINISHED_WITH = ("numpy", "pyloudnorm", "scipy", "soxr")
+_EXPRESSED_WITH = ("pyworld-prebuilt",)
+
+
+def made_with(request: SpeechRequest) -> dict[str, str]:
+    """Versions of the libraries that decide the samples of a request besides the engine's."""
+    return dict(_versions(_FINISHED_WITH + (_EXPRESSED_WITH if request.expression else ())))
+
+
+@cache
+def _versions(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, version(name)) for name in names)
 
 
 def audio_recipe(request: SpeechRequest, engine: SpeechEngine) -> AudioRecipe:
@@ -65,7 +83,7 @@ def find(planned: PlannedUtterance, engine: SpeechEngine, store: Store) -> Utter
     """
     if planned.request.engine != engine.name:
         raise EngineError(f"{planned.id}: was planned for engine {planned.request.engine} and got {engine.name}")
-    entry = store.get(key_of(audio_recipe(planned.request, engine)))
+    entry = store.get(key_of(audio_recipe(planned.request, engine)), made_with(planned.request))
     return None if entry is None else _utterance(planned, entry, engine)
 
 
@@ -91,7 +109,7 @@ def keep(planned: PlannedUtterance, raws: Sequence[RawSpeech], engine: SpeechEng
         words=finished.words,
         provenance=engine.provenance(request),
     )
-    return _utterance(planned, store.put(key, finished.samples, facts, recipe), engine)
+    return _utterance(planned, store.put(key, finished.samples, facts, recipe, made_with(request)), engine)
 
 
 def load_samples(store: Store, key: str) -> Samples:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sqlite3
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import soundfile
 
 from data_schemas.foundation import database
-from data_schemas.foundation.audio import Samples, to_pcm16, write_wav
+from data_schemas.foundation.audio import HEADER_BYTES, Samples, plain_wav, to_pcm16, wav_bytes, wav_samples, write_wav
 from data_schemas.foundation.database import open_database
 
 TABLE = "CREATE TABLE IF NOT EXISTS 表 (key TEXT PRIMARY KEY)"
@@ -31,6 +32,34 @@ def test_audio_is_the_file_that_libsndfile_writes(samples: Samples, rate: int, t
     soundfile.write(tmp_path / "its.wav", to_pcm16(samples), rate, subtype="PCM_16", format="WAV")
     write_wav(tmp_path / "我们的" / "ours.wav", samples, rate)
     assert (tmp_path / "我们的" / "ours.wav").read_bytes() == (tmp_path / "its.wav").read_bytes()
+
+
+def test_a_plain_file_is_read_as_libsndfile_reads_it(tmp_path: Path) -> None:
+    for samples in (RNG.uniform(-1.2, 1.2, 16_001).astype(np.float32), np.zeros(0, np.float32)):
+        wav = wav_bytes(samples, 22_050)
+        assert plain_wav(wav[:HEADER_BYTES], len(wav)) == (22_050, len(samples))
+        theirs, _ = soundfile.read(io.BytesIO(wav), dtype="float32")
+        assert wav_samples(wav).tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize("place", [*range(44)])
+def test_no_other_header_is_taken_for_a_plain_one(place: int) -> None:
+    """Whatever byte is another one; of the rate, the bytes per second then say otherwise."""
+    wav = bytearray(wav_bytes(np.zeros(99, np.float32)))
+    wav[place] ^= 1
+    assert plain_wav(bytes(wav[:HEADER_BYTES]), len(wav)) is None
+
+
+def test_files_that_are_not_plain_are_left_to_libsndfile(tmp_path: Path) -> None:
+    stereo = RNG.uniform(-1, 1, (999, 2)).astype(np.float32)
+    wav = wav_bytes(stereo)
+    assert plain_wav(wav[:HEADER_BYTES], len(wav)) is None
+    assert wav_samples(wav).shape == (999, 2)
+    mono = wav_bytes(stereo[:, 0])
+    assert plain_wav(mono[:HEADER_BYTES], len(mono) - 2) is None, "cut off"
+    assert plain_wav(mono[: HEADER_BYTES - 1], len(mono)) is None
+    soundfile.write(tmp_path / "带说明.flac", stereo[:, 0], 16_000)
+    assert len(wav_samples((tmp_path / "带说明.flac").read_bytes())) == 999
 
 
 def test_audio_on_a_full_disk_is_an_error_of_the_disk() -> None:

@@ -13,6 +13,7 @@ from data_schemas.emotions import Emotion
 from data_schemas.foundation.audio import write_wav
 from data_schemas.foundation.base import RecordError, parse_line
 from data_schemas.item import ASSISTANT_WAV, CLEAN_WAV, USER_WAV, Item, turn_wav
+from data_schemas.item_code import MAX_INDEX
 from data_schemas.layouts.base import inside
 from data_schemas.layouts.registry import layout
 from data_schemas.layouts.rows import parse_row
@@ -76,7 +77,7 @@ def dialogues(draw: st.DrawFn) -> Item:
         ),
         provenance=ScriptProvenance(writer="pack", author="tests", version="1"),
     )
-    plan = make_plan(script, index=draw(st.integers(1, 9999)))
+    plan = make_plan(script, index=draw(st.integers(1, MAX_INDEX)))
     utterances = tuple(
         make_utterance(f"p/{number}", Role.USER, turn.text, draw(st.integers(1, 2_000_000)), language)
         for number, turn in enumerate(script.turns, start=1)
@@ -88,7 +89,7 @@ def dialogues(draw: st.DrawFn) -> Item:
 def scenes(draw: st.DrawFn) -> Item:
     task = draw(st.sampled_from(SUB_TASKS))
     script = make_script(task, draw(st.sampled_from(list(Language))))
-    plan = make_plan(script, index=draw(st.integers(1, 9999)))
+    plan = make_plan(script, index=draw(st.integers(1, MAX_INDEX)))
     utterances = make_utterances(plan, script, lambda part, piece: RATE)
     placements, now = [], 0
     for one in utterances:

@@ -145,3 +145,13 @@ def test_many_processes_agree(tmp_path: Path) -> None:
     assert Store(tmp_path).get(KEY) == entries[0]
     assert not list(tmp_path.rglob("*.tmp"))
     assert json.loads(Store(tmp_path).wav_path(KEY).with_suffix(".json").read_text(encoding="utf-8"))["key"] == KEY
+
+
+def test_what_other_libraries_made_is_made_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.put(KEY, tone(), facts(), RECORD, {"soxr": "1.0"})
+    assert store.get(KEY, {"soxr": "1.0"}) == store.get(KEY) == first
+    assert store.put(KEY, tone(), facts(), RECORD, {"soxr": "1.0"}) == first
+    assert store.get(KEY, {"soxr": "1.1"}) is None
+    again = store.put(KEY, tone(), facts(), RECORD, {"soxr": "1.1"})
+    assert store.get(KEY, {"soxr": "1.1"}) == again != first

@@ -14,18 +14,16 @@ from generators.speech.expression.draw import draw_expression
 from generators.speech.expression.world import express
 from generators.speech.finish import finish
 from generators.speech.kokoro.engine import KokoroEngine
+from tests.support.disturbance import disturbed
 from validators.core.clip_measures import ClipMeasures, measures_of
 from validators.core.clips import Clip
-from validators.core.codes import Judge
+from validators.core.instruments import Instruments
+from validators.core.judges import select
 from validators.core.thresholds import Thresholds
 from validators.emotion.acoustic_features import AcousticFeatures
 from validators.emotion.directions import judge_prosody
 from validators.emotion.prosody import ProsodyProbe
 from validators.emotion.recovery import RecoverySettings, recover_emotions
-from validators.sound.quality import QualityProbe
-from validators.sound.sound import judge_sound
-from validators.words.recogniser import Recogniser
-from validators.words.transcript import judge_transcript
 
 pytestmark = pytest.mark.integration
 
@@ -61,7 +59,7 @@ def felt(raw: RawSpeech, request: SpeechRequest, emotion: Emotion, intensity: in
     """The same speech with emotion, finished as a build does it."""
     change = draw_expression(emotion, intensity, request.language, SEED, name)
     louder = request.model_copy(update={"loudness_lufs": LOUDNESS_LUFS + change.energy_db, "expression": change})
-    samples = finish(express(raw, change, name), louder).samples
+    samples = disturbed(finish(express(raw, change, name), louder).samples)
     return Clip(
         item=name,
         name="turn_1",
@@ -113,11 +111,10 @@ def test_the_judge_of_directions_agrees_with_the_table(espeak_measures: list[Cli
 def test_kokoro_is_understood_and_sounds_clean_in_every_emotion(language: Language) -> None:
     """Its own voice at full intensity: every word is heard, nothing clicks, DNSMOS stays near neutral's."""
     raw, request = spoken(KokoroEngine(), KOKORO_VOICES[language], language, TEXTS[language][0])
-    recogniser, quality, ratings = Recogniser(), QualityProbe(), {}
+    instruments, ratings = Instruments(select(only=("transcript", "sound", "quality"))), {}
     for emotion in Emotion:
         clip = felt(raw, request, emotion, 0 if emotion.is_neutral else 3, f"{language}-{emotion}")
-        verdict = judge_transcript(Judge("transcript", clip.item), clip, recogniser.measure(clip), Thresholds())
-        assert verdict.findings == (), emotion
-        assert judge_sound(Judge("sound", clip.item), clip, Thresholds()).findings == (), emotion
-        ratings[emotion] = quality.measure(clip).values["ovrl"]
+        findings, measures = instruments.examine(clip, Thresholds())
+        assert findings == (), emotion
+        ratings[emotion] = measures.values["ovrl"]
     assert min(ratings.values()) > ratings[Emotion.NEUTRAL] - 0.6, ratings

@@ -13,6 +13,7 @@ from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
 from generators.speech.espeak.engine import EspeakEngine
 from generators.speech.finish import finish
+from tests.support.disturbance import disturbed
 from tests.support.emotional_speech import analyse, speak_as
 from validators.core.clip_measures import ClipMeasures, measures_of
 from validators.core.clips import Clip
@@ -48,7 +49,7 @@ def spoken(language: Language, voice: str, text: str) -> Samples:
         loudness_lufs=-23.0,
         edge_silence_ms=50,
     )
-    return finish(engine.synthesise(request), request).samples
+    return disturbed(finish(engine.synthesise(request), request).samples)
 
 
 def clips_of_voice(language: Language, voice: str, felt: bool) -> list[Clip]:

@@ -16,6 +16,7 @@ from generators.speech.requests import utterance_requests
 from generators.speech.settings import SpeechSettings
 from generators.speech.speak import load_samples, speak
 from generators.store import Store
+from tests.support.disturbance import disturbed
 from tests.support.scene_factory import make_plan, make_script
 from validators.core.clips import Clip
 from validators.core.codes import Judge
@@ -95,7 +96,7 @@ def test_clean_espeak_passes_both_judges_and_noise_fails_them(
     )
     requests = utterance_requests(plan, script, SpeechSettings(engine="espeak"), SceneSettings().hesitation, engine, 5)
     spoken = [load_samples(store, speak(one, engine, store).audio_key) for one in requests]
-    samples = from_pcm16(to_pcm16(max((one for one in spoken if len(one) < 9 * RATE), key=len)))
+    samples = from_pcm16(to_pcm16(disturbed(max((one for one in spoken if len(one) < 9 * RATE), key=len))))
     limits = Thresholds(**ENGINES["espeak"])
     clean = clip_of(samples, language)
     judge = Judge("quality/1", "x", "x.wav")

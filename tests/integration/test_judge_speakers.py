@@ -14,6 +14,7 @@ from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
 from generators.speech.engine import SpeechEngine
 from generators.speech.registry import create_engine
+from tests.support.disturbance import disturbed
 from validators.core.clip_measures import ClipMeasures, measures_of
 from validators.core.clips import Clip
 from validators.core.thresholds import Thresholds
@@ -57,7 +58,7 @@ def spoken(language: Language, voice: str, text: str) -> Samples:
     )
     raw = engine.synthesise(request)
     samples: Samples = soxr.resample(raw.samples, raw.sample_rate, RATE).astype(np.float32)
-    return samples
+    return disturbed(samples)
 
 
 def female_and_male(language: Language) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from data_schemas.tasks import Language
 from data_schemas.utterance import SpeechRequest
 from generators.speech.engine import SpeechEngine
 from generators.speech.registry import create_engine
+from tests.support.disturbance import disturbed
 from validators.core.thresholds import Thresholds
 from validators.files.audio import integrated_loudness
 from validators.scene.overlap import OverlapDetector, agreement, balanced_mix, judge_overlap
@@ -72,7 +73,7 @@ def speak(engine: SpeechEngine, language: Language, gender: str, text: str) -> S
     loudness = integrated_loudness(samples, RATE)
     assert loudness is not None
     levelled: Samples = (samples * 10 ** ((LUFS - loudness) / 20)).astype(np.float32)
-    return levelled
+    return disturbed(levelled)
 
 
 def talk(language: Language, into_reply_s: float | None) -> Talk:

@@ -19,12 +19,12 @@ import psutil
 import pytest
 
 from flows.common.errors import ResourceError
-from flows.orchestration import own_server
 from flows.orchestration.environment import prepare_environment
 from flows.orchestration.records import ProgressRecord, show_table
 from flows.orchestration.runners import run_flow
-from flows.orchestration.server import SERVER_HOME, SERVER_LOG, SERVERS_FILE, PrefectServer
-from flows.orchestration.stale import is_server_of_ours
+from flows.orchestration.server import own_server
+from flows.orchestration.server.prefect_server import SERVER_HOME, SERVER_LOG, SERVERS_FILE, PrefectServer
+from flows.orchestration.server.stale import is_server_of_ours
 
 _PATIENCE_S = 300.0
 _TASKS = 50
@@ -197,7 +197,7 @@ import sys, time
 from pathlib import Path
 from flows.orchestration.environment import prepare_environment
 prepare_environment()
-from flows.orchestration.server import PrefectServer
+from flows.orchestration.server.prefect_server import PrefectServer
 from flows.orchestration.runners import run_flow
 from prefect import flow, task
 

@@ -22,6 +22,7 @@ from generators.speech.requests import utterance_requests
 from generators.speech.settings import SpeechSettings
 from generators.speech.speak import load_samples, speak
 from generators.store import Store
+from tests.support.disturbance import disturbed
 from tests.support.scene_factory import make_plan, make_script
 from validators.scene.voice_activity import VoiceActivityDetector, agreement, annotated_spans, merged
 
@@ -64,7 +65,7 @@ def spoken_scene(task: Task, language: Language, store: Store) -> tuple[Scene, S
     spoken = tuple(speak(one, engine, store) for one in planned)
     scene = compose(plan, script, spoken, settings, SEED)
     keys = {one.id: one.audio_key for one in spoken}
-    return scene, render(scene, lambda name: load_samples(store, keys[name]))[Channel.USER]
+    return scene, render(scene, lambda name: disturbed(load_samples(store, keys[name])))[Channel.USER]
 
 
 @pytest.mark.parametrize("language", list(Language))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from data_schemas.acoustics import Microphone
 from data_schemas.emotions import Emotion
@@ -34,6 +35,7 @@ class Clip:
     emotion: Emotion | None = None
     intensity: int | None = None
     cut: bool = False
+    loudness_lufs: float | None = None  # of its samples, where it was measured before
     microphone: Microphone | None = None  # what this voice went through, and what it stands in; None for nothing
 
     @property
@@ -52,14 +54,20 @@ class Clip:
 
 
 def clips_of(
-    found: FoundItem, samples: Mapping[str, Samples], rate: int, microphone: Microphone | None = None
+    found: FoundItem,
+    samples: Mapping[str, Samples],
+    rate: int,
+    microphone: Microphone | None = None,
+    loudness_lufs: Mapping[str, float | None] = MappingProxyType({}),
 ) -> tuple[Clip, ...]:
     """The clips of an item whose readable files are given by role (``turn_1`` .., ``response_1`` .., ``user``, ..).
+
+    ``loudness_lufs`` is that of these files; a clip that is a whole file carries it on.
 
     Rows that cannot be read, and labels without a sample inside the file, give no clip: other judges say so.
     """
     if found.track is Track.EMOTION:
-        return tuple(_turns(found, samples, rate))
+        return tuple(replace(clip, loudness_lufs=loudness_lufs.get(clip.name)) for clip in _turns(found, samples, rate))
     return (*_user(found, samples, rate, microphone), *_assistant(found, samples, rate))
 
 

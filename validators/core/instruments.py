@@ -20,13 +20,19 @@ from validators.scene.speech_activity import SegmentationModel
 from validators.scene.voice_activity import VoiceActivityDetector
 from validators.voices.speaker_encoder import SpeakerEncoder
 
+#: (probe; clip; what it measured; thresholds; a probe's measurement of the clip, kept) -> the measurement that counts
+Settle = Callable[[ClipProbe, Clip, Measurement, Thresholds, Callable[[ClipProbe], Measurement]], Measurement]
+
 
 class ClipJudge(NamedTuple):
-    """A judge of clips: what measures (None: nothing but the samples), and what says something at once."""
+    """A judge of clips: what measures (None: nothing but the samples), what says something at once, and what settles
+    a measurement that a verdict would hang on by a hair (None: it counts as it is).
+    """
 
     name: str
     probe: ClipProbe | None
     judge: JudgeClip | None
+    settle: Settle | None = None
 
 
 class Instruments:
@@ -84,7 +90,7 @@ class Instruments:
         texts: dict[str, str] = {}
         vectors: dict[str, Vector] = {}
         for own in self.clip_judges:
-            measurement = Measurement() if own.probe is None else measured(own.probe, clip, self._kept)
+            measurement = self._measurement(own, clip, thresholds)
             values.update(measurement.values)
             texts.update(measurement.texts)
             vectors.update(measurement.vectors)
@@ -93,6 +99,16 @@ class Instruments:
                 findings += verdict.findings
                 values.update(verdict.values)
         return tuple(findings), measures_of(clip, values, texts, vectors)
+
+    def _measurement(self, own: ClipJudge, clip: Clip, thresholds: Thresholds) -> Measurement:
+        if own.probe is None:
+            return Measurement()
+
+        def measure(probe: ClipProbe) -> Measurement:
+            return measured(probe, clip, self._kept)
+
+        first = measure(own.probe)
+        return first if own.settle is None else own.settle(own.probe, clip, first, thresholds, measure)
 
 
 def _sound() -> ClipJudge:
@@ -111,10 +127,11 @@ def _quality() -> ClipJudge:
 
 
 def _transcript() -> ClipJudge:
+    from validators.words.hearings import settled
     from validators.words.recogniser import Recogniser
     from validators.words.transcript import judge_transcript
 
-    return ClipJudge("transcript", Recogniser(), judge_transcript)
+    return ClipJudge("transcript", Recogniser(), judge_transcript, settled)
 
 
 def _speakers() -> ClipJudge:

@@ -29,8 +29,11 @@ def frame_levels(samples: Samples, rate: int, frame_s: float = FRAME_S) -> Level
     """RMS level of each whole frame in dBFS, shape ``[len(samples) // frame]``; -100 for digital silence."""
     size = max(1, round(frame_s * rate))
     count = len(samples) // size
-    frames = np.asarray(samples[: count * size], dtype=np.float64).reshape(count, size)
-    levels: Levels = 10.0 * np.log10(np.maximum(np.mean(frames**2, axis=1), _FLOOR))
+    frames = samples[: count * size].reshape(count, size)
+    sounding = np.flatnonzero((frames != 0.0).any(axis=1))
+    power: Levels = np.zeros(count)
+    power[sounding] = np.mean(np.asarray(frames[sounding], dtype=np.float64) ** 2, axis=1)
+    levels: Levels = 10.0 * np.log10(np.maximum(power, _FLOOR))
     return levels
 
 
@@ -41,8 +44,10 @@ def runs(mask: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
     >>> runs(numpy.array([False, True, True, False, True]))
     ((1, 3), (4, 5))
     """
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], mask, [False])).astype(np.int8)))
-    return tuple(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    padded = np.zeros(len(mask) + 2, dtype=np.bool_)
+    padded[1:-1] = mask
+    edges = np.flatnonzero(padded[1:] != padded[:-1]).tolist()
+    return tuple(zip(edges[::2], edges[1::2], strict=True))
 
 
 def silences(levels: Levels, silence_dbfs: float, frame_s: float = FRAME_S) -> tuple[Span, ...]:

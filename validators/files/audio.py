@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.finding import Finding
-from data_schemas.foundation.audio import Samples, from_pcm16
+from data_schemas.foundation import loudness
+from data_schemas.foundation.audio import HEADER_BYTES, Samples, from_pcm16, plain_wav
+from data_schemas.foundation.loudness import GATING_BLOCK_S
 from data_schemas.tasks import Language
 from validators.core.codes import Judge
 from validators.core.measure import FRAME_S, Levels, frame_levels, runs, silences, spoken_units
@@ -22,7 +24,6 @@ from validators.core.thresholds import Thresholds
 VALIDATOR = "audio/2"
 
 _FULL_SCALE = 32_767
-_LOUDNESS_BLOCK_S = 0.4  # gating block of ITU-R BS.1770-4; shorter files have no integrated loudness
 _QUIET_RUN_SAMPLES = 32  # 2 ms of exact zeros at 16 kHz: not found inside recorded or synthetic speech
 _COUNTED_SILENCE_S = 0.3  # silences from here on are taken out before words are counted against time
 
@@ -51,6 +52,8 @@ class AudioVerdict:
     samples: Samples | None
     rate: int
     findings: tuple[Finding, ...]
+    #: LUFS of the whole file, where it was measured
+    loudness_lufs: float | None = None
 
 
 def judge_audio(
@@ -83,10 +86,12 @@ def judge_audio(
         return AudioVerdict(samples, rate, (judge.say("AUDIO.SILENT", "every sample is zero"),))
     if copy:
         return AudioVerdict(samples, rate, ())
-    findings = [*_levels(judge, pcm, samples, rate, thresholds), *_clicks(judge, samples, rate, thresholds, in_noise)]
+    lufs = integrated_loudness(samples, rate)
+    findings = [*_levels(judge, pcm, samples, rate, thresholds), *_loudness(judge, lufs, thresholds)]
+    findings += _clicks(judge, samples, rate, thresholds, in_noise)
     if words is not None:
         findings += _turn(judge, samples, rate, words, thresholds)
-    return AudioVerdict(samples, rate, tuple(findings))
+    return AudioVerdict(samples, rate, tuple(findings), lufs)
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,8 @@ class _Header:
     rate: int
     channels: int
     frames: int
+    #: every byte behind the header is a sample
+    plain: bool = False
 
 
 def _header(judge: Judge, path: Path) -> _Header | Finding:
@@ -107,10 +114,22 @@ def _header(judge: Judge, path: Path) -> _Header | Finding:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return _unreadable(judge, "it is no ordinary file")
+        plain = _plain(path)
+        if plain is not None:
+            return plain
         info = soundfile.info(path)
     except _CANNOT_READ as error:
         return _unreadable(judge, str(error))
     return _Header(info.format, info.subtype, info.samplerate, info.channels, info.frames)
+
+
+def _plain(path: Path) -> _Header | None:
+    """Of a mono file with the usual 44 bytes before its samples: no reader can take it for anything else."""
+    if path.suffix != ".wav":
+        return None  # libsndfile goes by the name of some
+    with path.open("rb") as file:
+        found = plain_wav(file.read(HEADER_BYTES), path.stat().st_size)
+    return None if found is None else _Header("WAV", "PCM_16", found[0], 1, found[1], plain=True)
 
 
 def _pcm(judge: Judge, path: Path, header: _Header) -> Pcm | Finding:
@@ -118,6 +137,8 @@ def _pcm(judge: Judge, path: Path, header: _Header) -> Pcm | Finding:
     import soundfile
 
     try:
+        if header.plain:
+            return np.fromfile(path, dtype="<i2", count=header.frames, offset=HEADER_BYTES)
         stated = _stated_bytes(path)
         pcm: Pcm = soundfile.read(path, frames=header.frames, dtype="int16", always_2d=True)[0][:, 0]
     except _CANNOT_READ as error:
@@ -180,11 +201,9 @@ def _levels(judge: Judge, pcm: Pcm, samples: Samples, rate: int, thresholds: Thr
     offset = float(np.mean(samples, dtype=np.float64))
     if abs(offset) > thresholds.max_dc_offset:
         yield judge.say("AUDIO.DC_OFFSET", f"mean of {offset:+.4f}", value=offset, threshold=thresholds.max_dc_offset)
-    yield from _loudness(judge, samples, rate, thresholds)
 
 
-def _loudness(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds) -> Iterator[Finding]:
-    lufs = integrated_loudness(samples, rate)
+def _loudness(judge: Judge, lufs: float | None, thresholds: Thresholds) -> Iterator[Finding]:
     if lufs is None:
         return
     low, high = thresholds.min_loudness_lufs, thresholds.max_loudness_lufs
@@ -202,11 +221,9 @@ _LOWEST_LUFS = -120.0  # stands for minus infinity in a finding, JSON has no inf
 
 def integrated_loudness(samples: Samples, rate: int) -> float | None:
     """LUFS by ITU-R BS.1770-4; None for a file shorter than one gating block (0.4 s)."""
-    import pyloudnorm
-
-    if len(samples) < round(_LOUDNESS_BLOCK_S * rate) + 1:
+    if len(samples) < round(GATING_BLOCK_S * rate) + 1:
         return None
-    return float(pyloudnorm.Meter(rate, block_size=_LOUDNESS_BLOCK_S).integrated_loudness(samples))
+    return loudness.integrated_loudness(samples, rate)
 
 
 def _clicks(judge: Judge, samples: Samples, rate: int, thresholds: Thresholds, in_noise: bool) -> Iterator[Finding]:

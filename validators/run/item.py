@@ -72,6 +72,7 @@ def _dialogue(
     for number, turn in enumerate(() if isinstance(row, str) else row.turns, start=1):
         texts |= {f"turn_{number}": turn.text, f"response_{number}": turn.response_text}
     samples: dict[str, Samples] = {}
+    loudness_lufs: dict[str, float | None] = {}
     for role in sorted(found.files):
         path = existing_file(found, root, role)
         if path is None or path.suffix != ".wav":
@@ -80,8 +81,9 @@ def _dialogue(
         verdict = judge_audio(Judge(AUDIO, found.id, found.files[role]), path, thresholds, words)
         findings += verdict.findings if "audio" in tools.selected else ()
         if verdict.samples is not None:
-            samples[role] = verdict.samples
-    return _with_clips(findings, clips_of(found, samples, thresholds.sample_rate_hz), thresholds, tools)
+            samples[role], loudness_lufs[role] = verdict.samples, verdict.loudness_lufs
+    clips = clips_of(found, samples, thresholds.sample_rate_hz, loudness_lufs=loudness_lufs)
+    return _with_clips(findings, clips, thresholds, tools)
 
 
 def _with_clips(

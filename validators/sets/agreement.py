@@ -223,8 +223,8 @@ def _line(
     """One label and the utterances of its line: several where a pause lies between them."""
     name = f"line {label['line']}:"
     ordered = sorted(pieces, key=lambda row: row["start_s"])
-    column = "heard_text" if channel is Channel.ASSISTANT else "text"
-    yield from _same_words(f"{name} text", label.get("text"), [row[column] for row in ordered], language)
+    heard = [row["heard_text"] if channel is Channel.ASSISTANT or row["cut"] else row["text"] for row in ordered]
+    yield from _same_words(f"{name} text", label.get("text"), heard, language)
     if "planned_text" in label:
         planned = [row["text"] for row in ordered]
         yield from _same_words(f"{name} planned_text", label["planned_text"], planned, language)

@@ -17,6 +17,7 @@ from validators.core.measure import Span
 from validators.core.probe import ClipVerdict
 from validators.core.thresholds import Thresholds
 from validators.files.audio import integrated_loudness
+from validators.sound.repeats import nearest_repeat
 from validators.sound.waveform import (
     Floor,
     Place,
@@ -25,7 +26,6 @@ from validators.sound.waveform import (
     flat_tops,
     interpolation_db,
     longest_held,
-    nearest_repeat,
     noise_floor,
     sharpest_click,
     true_peak_dbtp,
@@ -47,7 +47,9 @@ def judge_sound(judge: Judge, clip: Clip, thresholds: Thresholds) -> ClipVerdict
     floor = noise_floor(clip.samples, clip.rate)
     peak = true_peak_dbtp(clip.samples)
     bandwidth = _bandwidth(clip, thresholds)
-    loudness = integrated_loudness(clip.samples, clip.rate)
+    loudness = clip.loudness_lufs
+    if loudness is None:
+        loudness = integrated_loudness(clip.samples, clip.rate)
     findings = (
         *_peaks(judge, clip, peak, thresholds),
         *_noise(judge, clip, floor, thresholds),
@@ -161,7 +163,12 @@ def _stuck(judge: Judge, clip: Clip, thresholds: Thresholds) -> Iterator[Finding
             threshold=thresholds.max_dropped_edge,
         )
     repeat = nearest_repeat(
-        clip.samples, clip.rate, _SHORTEST_REPEAT_S, _LONGEST_REPEAT_S, thresholds.min_repeat_level_dbfs
+        clip.samples,
+        clip.rate,
+        _SHORTEST_REPEAT_S,
+        _LONGEST_REPEAT_S,
+        thresholds.min_repeat_level_dbfs,
+        thresholds.max_repeat_db,
     )
     if repeat is not None and repeat.amount < thresholds.max_repeat_db:
         yield judge.say(

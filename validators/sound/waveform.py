@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_schemas.foundation.audio import Samples
+from data_schemas.foundation.loudness import block_maxima, highest_output
 from validators.core.measure import frame_levels, runs
 
 Floats = npt.NDArray[np.float64]
@@ -28,6 +29,9 @@ _LEAST_FLOOR_S = 1.5  # a shorter word ("Oh wow.") may be voiced throughout and 
 _SPEECH_PERCENTILE = 95.0
 _SPEECH_RANGE_DB = 25.0  # frames that far below the loudest ones still count as speech
 
+#: magnitudes of the taps of phase 1, added up: 2.0228
+_TRUE_PEAK_GAIN = 2.03
+
 
 class Place(NamedTuple):
     """Something between two samples (half-open), and how much of it."""
@@ -39,9 +43,21 @@ class Place(NamedTuple):
 
 def true_peak_dbtp(samples: Samples) -> float:
     """ITU-R BS.1770-4, annex 2: the highest absolute value after interpolation to four times the rate."""
-    phases = [taps[::step] for taps in _TRUE_PEAK_PHASES for step in (1, -1)]
-    highest = max(float(np.max(np.abs(np.convolve(samples, np.asarray(taps, np.float32))))) for taps in phases)
+    reach = len(_TRUE_PEAK_PHASES[0]) - 1
+    highest = highest_output(np.asarray(samples, dtype=np.float32), _between, reach, _TRUE_PEAK_GAIN)
     return 20.0 * float(np.log10(max(highest, _LEAST)))
+
+
+def _between(windows: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """All four phases in the middle of the windows ``[k, width]``."""
+    width, joined = windows.shape[1], windows.ravel()
+    reach = len(_TRUE_PEAK_PHASES[0]) - 1
+    phases = [taps[::step] for taps in _TRUE_PEAK_PHASES for step in (1, -1)]
+    made = np.zeros((len(phases), len(joined)), dtype=np.float32)
+    for own, taps in zip(made, phases, strict=True):
+        own[reach:] = np.convolve(joined, np.asarray(taps, np.float32), "valid")
+    middle: npt.NDArray[np.floating] = made.reshape(len(phases), -1, width)[:, :, reach:]
+    return middle
 
 
 class Floor(NamedTuple):
@@ -90,7 +106,7 @@ def bandwidth_hz(samples: Samples, rate: int, below_peak_db: float) -> float | N
     frames = np.asarray(samples[: count * size], dtype=np.float32).reshape(count, size)
     power = np.abs(np.fft.rfft(frames * np.hanning(size).astype(np.float32), axis=1)[:, :-1]) ** 2
     bins = round(_BAND_HZ * size / rate)
-    bands = power.reshape(count, -1, bins).mean(axis=2)
+    bands = sum(power[:, first::bins] for first in range(bins)) / bins
     loud = np.percentile(bands, _BAND_PERCENTILE, axis=0)
     if np.max(loud) <= 0.0:
         return None
@@ -98,6 +114,7 @@ def bandwidth_hz(samples: Samples, rate: int, below_peak_db: float) -> float | N
     return float((used[-1] + 1) * _BAND_HZ)
 
 
+_CACHED = 4096  # samples that are looked at together
 _NEIGHBOURS = 8  # of the other phase that a sample is predicted from
 
 
@@ -112,31 +129,54 @@ def interpolation_db(samples: Samples) -> float:
     half = (len(x) - 1) // 2
     if half <= 4 * _NEIGHBOURS:
         return 0.0
-    phases = x[: 2 * half].reshape(half, 2).T
-    asymmetries = []
-    for later in (0, _NEIGHBOURS // 2):
-        odd = _prediction_error(phases[1], phases[0], later)
-        even = _prediction_error(phases[0][1:], phases[1][:-1], later)
-        asymmetries.append(abs(10.0 * float(np.log10(odd / even))))
-    return max(asymmetries)
+    first, second = (np.ascontiguousarray(x[phase : 2 * half : 2]) for phase in (0, 1))
+    odd = _prediction_errors(second, first)
+    even = _prediction_errors(first[1:], second[:-1])
+    return max(abs(10.0 * float(np.log10(one / other))) for one, other in zip(odd, even, strict=True))
 
 
 _QUANTISATION = (1.0 / 32_768.0) ** 2 / 12.0  # mean square of rounding to 16 bit
 
 
-def _prediction_error(wanted: Floats, before: Floats, later: int) -> float:
-    """Mean square of what least squares over 8 samples cannot tell, and of rounding.
+def _prediction_errors(wanted: Floats, before: Floats) -> tuple[float, ...]:
+    """Mean square of what least squares over 8 samples cannot tell, and of rounding; of samples before, and around.
 
-    ``before[n]`` is the sample just before ``wanted[n]``; ``later`` of the 8 come after it.
+    ``before[n]`` is the sample just before ``wanted[n]``. None of the 8 comes after it, then half of them.
     """
-    windows = np.lib.stride_tricks.sliding_window_view(before, _NEIGHBOURS)
-    target = wanted[_NEIGHBOURS - 1 - later :][: len(windows)]
-    windows = windows[: len(target)]
-    weights = np.linalg.lstsq(windows.T @ windows, windows.T @ target, rcond=None)[0]
-    return float(np.mean((target - windows @ weights) ** 2)) + _QUANTISATION
+    count = len(before) - _NEIGHBOURS + 1
+    targets = [wanted[_NEIGHBOURS - 1 - later :][:count] for later in (0, _NEIGHBOURS // 2)]
+    products = _all_pairs(before, _sums_of_products(before, before[:count]))
+    errors = []
+    for target in targets:
+        weights = np.linalg.lstsq(products, _sums_of_products(before, target), rcond=None)[0]
+        missed = target - np.correlate(before, weights, "valid")
+        errors.append(float(np.einsum("n,n->", missed, missed)) / count + _QUANTISATION)
+    return tuple(errors)
+
+
+def _sums_of_products(before: Floats, target: Floats) -> Floats:
+    """``[8]``, at each shift. Piece by piece: a BLAS shares out longer vectors and adds up in an order of its own."""
+    sums = np.zeros(_NEIGHBOURS)
+    for start in range(0, len(target), _CACHED):
+        piece = target[start : start + _CACHED]
+        sums += np.correlate(before[start : start + len(piece) + _NEIGHBOURS - 1], piece, "valid")
+    return sums
+
+
+def _all_pairs(before: Floats, first: Floats) -> Floats:
+    """``[8, 8]`` of all pairs of shifts, from those of the first: shifting both drops a product and takes one up."""
+    count = len(before) - _NEIGHBOURS + 1
+    products = np.empty((_NEIGHBOURS, _NEIGHBOURS))
+    products[0] = products[:, 0] = first
+    leaving, entering = before[: _NEIGHBOURS - 1], before[count:]
+    for one in range(_NEIGHBOURS - 1):
+        products[one + 1, 1:] = products[one, :-1] + entering[one] * entering - leaving[one] * leaving
+    return products
 
 
 _CLICK_CORE = 3  # samples either side that a click disturbs in the residual below
+_CLICK_BLOCK = 16  # most places are ruled out by the highest residuals of such blocks
+_CLICK_FEW = 50  # more than one in so many samples left: the moving maximum of all is cheaper
 _CLICK_SPAN_S = 0.012  # looked at either side: at 85 Hz and more it holds the voice's next pulse
 
 
@@ -146,24 +186,57 @@ def sharpest_click(samples: Samples, rate: int, least_height: float) -> Place | 
     The residual is what a cubic through two samples either side misses. Pulses of a voice and bursts have equals
     nearby, a wrong sample has none. Residuals under ``least_height`` are passed over; None when all are.
     """
-    from scipy.ndimage import maximum_filter1d
-
     if len(samples) <= 2 * _CLICK_CORE:
         return None
     x = np.asarray(samples, dtype=np.float32)
     residual = np.zeros_like(x)
     residual[2:-2] = np.abs(x[2:-2] - (4.0 * (x[1:-3] + x[3:-1]) - x[:-4] - x[4:]) / 6.0)
-    span = round(_CLICK_SPAN_S * rate)
-    high = residual >= least_height
-    if not high.any():
+    high = np.flatnonzero(residual >= least_height)
+    if not len(high):
         return None
-    side = maximum_filter1d(residual, span, mode="constant")
+    span, soft = round(_CLICK_SPAN_S * rate), least_height / 10.0
+    at_most = residual[high] / np.maximum(_surely_around(residual, span)[high // _CLICK_BLOCK], soft)
+    likeliest = high[[int(np.argmax(at_most))]]
+    found = residual[likeliest] / np.maximum(_around(residual, likeliest, span), soft)
+    places = high[at_most >= found]
+    ratios = residual[places] / np.maximum(_around(residual, places, span), soft)
+    best = int(np.argmax(ratios))
+    return Place(int(places[best]), int(places[best]) + 1, float(ratios[best]))
+
+
+def _around(residual: Samples, places: npt.NDArray[np.intp], span: int) -> Samples:
+    """The highest residual within ``span`` samples either side of each place, its core left out; ``[len(places)]``."""
+    from scipy.ndimage import maximum_filter1d
+
     reach = _CLICK_CORE + 1 + span // 2
-    padded = np.pad(side, reach)
-    around = np.maximum(padded[: len(x)], padded[2 * reach : 2 * reach + len(x)])
-    ratio = np.where(high, residual / np.maximum(around, least_height / 10.0), 0.0)
-    position = int(np.argmax(ratio))
-    return Place(position, position + 1, float(ratio[position]))
+    if len(places) * _CLICK_FEW > len(residual):
+        side = np.pad(maximum_filter1d(residual, span, mode="constant"), reach)
+        around: Samples = np.maximum(side[places], side[places + 2 * reach])
+        return around
+    padded = np.pad(residual, reach + span // 2)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, span)
+    before = np.where(places >= reach, windows[places].max(axis=1), np.float32(0.0))
+    after = np.where(places + reach < len(residual), windows[places + 2 * reach].max(axis=1), np.float32(0.0))
+    either: Samples = np.maximum(before, after)
+    return either
+
+
+def _surely_around(residual: Samples, span: int) -> Samples:
+    """Of all places of each block, at most what `_around` gives: the highest of the blocks wholly inside the spans."""
+    highest = block_maxima(residual, _CLICK_BLOCK)
+    count = len(highest)
+    inside = (span + _CLICK_CORE) // _CLICK_BLOCK - 2
+    if inside < 1:
+        return np.zeros(count, dtype=np.float32)
+    padded = np.pad(highest, inside + 1)
+    windows = np.max([padded[shift : len(padded) - inside + 1 + shift] for shift in range(inside)], axis=0)
+    before, after = windows[:count].copy(), windows[inside + 3 : inside + 3 + count].copy()
+    reach = _CLICK_CORE + 1 + span // 2
+    blocks = np.arange(count) * _CLICK_BLOCK
+    before[blocks < reach] = 0.0
+    after[blocks + _CLICK_BLOCK + reach > len(residual)] = 0.0
+    either: Samples = np.maximum(before, after)
+    return either
 
 
 def longest_held(samples: Samples, least: float) -> Place | None:
@@ -190,71 +263,6 @@ def dropped_blocks(samples: Samples, rate: int, shortest_s: float) -> Place | No
         if b - a >= shortest_s * rate and a > 0 and b < len(samples)
     ]
     return max(found, key=lambda place: place.amount, default=None)
-
-
-_PATCH = 32  # samples that are looked for further on
-_PATCH_HOP_S = 0.008  # a block of 10 ms holds one whole patch wherever it begins
-_MAX_CANDIDATES = 64
-_EXACT_DB = -100.0
-
-
-def nearest_repeat(
-    samples: Samples, rate: int, shortest_s: float, longest_s: float, silence_dbfs: float
-) -> Place | None:
-    """The block of ``shortest_s`` to ``longest_s`` most like the one right after it.
-
-    ``amount`` is the power of their difference over that of the block, dB; -100 for the same samples. Blocks under
-    ``silence_dbfs`` are passed over.
-    """
-    low, high = round(shortest_s * rate), round(longest_s * rate)
-    x = np.asarray(samples, dtype=np.float32)
-    hop = round(_PATCH_HOP_S * rate)
-    anchors = np.arange(0, len(x) - high - _PATCH, hop)
-    if not len(anchors):
-        return None
-    patches = np.lib.stride_tricks.sliding_window_view(x, _PATCH)
-    energy = np.convolve(x.astype(np.float64) ** 2, np.ones(_PATCH), "valid")
-    anchors = anchors[energy[anchors] > _PATCH * 10.0 ** (silence_dbfs / 10.0)]
-    if not len(anchors):
-        return None
-    ahead = np.lib.stride_tricks.sliding_window_view(x, high - low + _PATCH)[anchors + low]
-    lags = np.lib.stride_tricks.sliding_window_view(ahead, _PATCH, axis=1)
-    products = np.matmul(lags, patches[anchors][:, :, np.newaxis])[:, :, 0]
-    own = energy[anchors][:, np.newaxis]
-    others = np.lib.stride_tricks.sliding_window_view(energy, high - low + 1)[anchors + low]
-    error = (own + others - 2.0 * products) / own
-    best = np.argmin(error, axis=1)
-    smallest = error[np.arange(len(anchors)), best]
-    likely = np.argsort(smallest, kind="stable")[:_MAX_CANDIDATES]
-    tried = {(int(anchors[one]), int(best[one]) + low) for one in likely}
-    places = [place for place in (_repeat(x, anchor, lag, silence_dbfs) for anchor, lag in sorted(tried)) if place]
-    return min(places, key=lambda place: place.amount, default=None)
-
-
-def _repeat(x: Samples, anchor: int, lag: int, silence_dbfs: float) -> Place | None:
-    """The block of ``lag`` samples around the anchor that comes back best right after itself."""
-    first = max(0, anchor - lag)
-    last = min(anchor + lag, len(x) - lag)
-    if last - first < lag:
-        return None
-    here = x[first:last].astype(np.float64)
-    there = x[first + lag : last + lag].astype(np.float64)
-    wrong = _sums((here - there) ** 2, lag)
-    power = _sums(here**2, lag)
-    loud = power > lag * 10.0 ** (silence_dbfs / 10.0)
-    if not loud.any():
-        return None
-    ratio = np.where(loud, np.maximum(wrong, 0.0) / np.maximum(power, _LEAST), np.inf)
-    start = int(np.argmin(ratio))
-    amount = 10.0 * float(np.log10(max(float(ratio[start]), 10.0 ** (_EXACT_DB / 10.0))))
-    return Place(first + start, first + start + lag, amount)
-
-
-def _sums(values: Floats, length: int) -> Floats:
-    """Sums over ``length`` values from each position."""
-    total = np.concatenate(([0.0], np.cumsum(values)))
-    sums: Floats = total[length:] - total[:-length]
-    return sums
 
 
 _FLAT_SHARE = 0.998  # of the highest value: rounding after scaling stays above it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 
 import numpy as np
@@ -14,7 +15,7 @@ from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples
 from data_schemas.foundation.base import Record
 from data_schemas.utterance import Provenance
 from generators.scenes.microphone.rooms import STEP_M, distance_m, response_length
-from generators.store import AudioFacts, Store, key_of
+from generators.store import AudioFacts, Store, StoreError, key_of
 
 Response = npt.NDArray[np.float64]
 #: What the mixer asks for: the response from a place to the microphone of a room.
@@ -57,17 +58,24 @@ def room_responses(store: Store) -> Respond:
             rt60_s=room.rt60_s,
             microphone_m=room.microphone_m,
             source_m=position,
-            pyroomacoustics=version("pyroomacoustics"),
+            pyroomacoustics=_library_version(),
         )
         key = key_of(recipe)
-        if store.get(key) is None:
+        try:
+            stored = store.load(key).astype(np.float64)
+        except StoreError:  # not there yet, or damaged
             samples = image_source_response(room, position)
             store.put(key, samples, _facts(recipe, samples), recipe)
-        stored = store.load(key).astype(np.float64)
+            stored = store.load(key).astype(np.float64)
         response: Response = stored / np.sqrt(np.sum(stored**2))
         return response
 
     return respond
+
+
+@cache
+def _library_version() -> str:
+    return version("pyroomacoustics")
 
 
 def image_source_response(room: Room, position: Position) -> Samples:

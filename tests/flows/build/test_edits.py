@@ -24,6 +24,7 @@ from flows.prepare.resolve import prepare, resolve
 from flows.shards import keys, steps
 from generators.scripts.packs import load_packs
 from generators.scripts.settings import ScriptSettings
+from generators.speech import speak as speak_module
 from generators.speech.engine import RawSpeech
 from generators.speech.espeak.engine import EspeakEngine
 from tests.support.builds import draft_config
@@ -255,3 +256,13 @@ def test_another_version_of_a_library_redoes_what_it_makes(
     monkeypatch.setattr(keys, "installed", lambda name: "99.0" if name == library else real(name))
     make(config_in(copy), copy)
     assert (done.composed, done.judged) == (composed, judged)
+
+
+def test_another_version_of_what_finishes_speech_redoes_all(
+    copy: Path, done: Done, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = keys.installed
+    monkeypatch.setattr(keys, "installed", lambda name: "99.0" if name == "soxr" else real(name))
+    monkeypatch.setattr(speak_module, "_versions", lambda names: tuple((name, "99.0") for name in names))
+    make(config_in(copy), copy)
+    assert (done.spoken, done.composed, done.judged) == (ALL, ALL, ALL)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from prefect.exceptions import TerminationSignal
 
 from flows.build.status import (
     LOG_FILE,
@@ -85,6 +86,7 @@ def test_a_dead_process_a_strange_one_and_another_machine_are_told_apart(path: P
     ("error", "state", "in_log"),
     [
         (KeyboardInterrupt(), State.STOPPED, False),
+        (TerminationSignal(15), State.STOPPED, False),
         (GateFailed("第 3 条有误"), State.FAILED, True),
         (RuntimeError("我们的错"), State.FAILED, True),
     ],
@@ -98,7 +100,7 @@ def test_what_ended_a_run_is_told_and_its_traceback_is_in_the_log(
     status = read_status(config)
     assert status.state is state and status.progress is not None
     assert ("Traceback" in log_of(config)) == in_log
-    assert status.progress.sentence == (str(error) or "KeyboardInterrupt")
+    assert status.progress.sentence == (str(error) or type(error).__name__)
     assert any(note.startswith(LOGGED) for note in getattr(error, "__notes__", ())) == isinstance(error, RuntimeError)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +12,19 @@ from pathlib import Path
 import pytest
 
 from flows.cli.guard import known_sentence, status_of
-from flows.common.errors import EXIT_USAGE, ResourceError, TargetError
+from flows.cli.items import chosen_steps
+from flows.common.errors import EXIT_FAILED, EXIT_USAGE, ConfigError, ResourceError, TargetError
+from flows.config.build_config import load_config
 from flows.config.work_dir import work_lock
+from flows.doctor.checks import Check
 from flows.release.stage import release_place
+from flows.shards.steps import ALL_STAGES, Stage
 from tests.support.builds import draft_config
 from tests.support.cli import invoke
 from validators.files.lock import LOCK_FILE
 
 ROOT = Path(__file__).resolve().parents[3]
+CLI = ROOT / "flows" / "cli"
 COMMANDS = (
     "build",
     "preview",
@@ -60,6 +66,34 @@ def test_help_lists_every_command_and_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "0 []"
     assert all(f" {command} " in done.stdout for command in COMMANDS), done.stdout
+
+
+def test_the_examples_of_the_help_can_be_typed() -> None:
+    sources = "\n".join(path.read_text("utf-8") for path in CLI.glob("*.py"))
+    typed = re.findall(r"^ +humdial (.* --set .*)$", sources, flags=re.MULTILINE)
+    assert len(typed) >= 3
+    for line in typed:
+        words = line.split()
+        changed = tuple(words[place + 1] for place, word in enumerate(words) if word == "--set")
+        load_config(ROOT / words[1], changed)
+
+
+def test_steps_are_named_in_one_word_or_several() -> None:
+    assert chosen_steps(()) == ALL_STAGES == chosen_steps(("speak,compose", "judge"))
+    assert chosen_steps(("judge",)) == {Stage.JUDGE}
+    with pytest.raises(ConfigError, match="--steps listen: choose from speak, compose, judge"):
+        chosen_steps(("speak, listen",))
+
+
+def test_what_a_machine_reads_is_nothing_but_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = (Check(name="磁盘", ok=False, detail="满了", fix="清理"),)
+    monkeypatch.setattr("flows.doctor.checks.run_checks", lambda: checks)
+    status, output, _ = invoke("doctor", "--json")
+    assert status == EXIT_FAILED
+    assert json.loads(output) == {"ok": False, "checks": [checks[0].model_dump(mode="json")]}
+    monkeypatch.setattr("flows.models.fetch.entry_state", lambda _: "present")
+    status, output, _ = invoke("models", "list", "--json")
+    assert status == 0 and {model["state"] for model in json.loads(output)} == {"present"}
 
 
 def test_dry_run_says_what_would_be_made_and_makes_nothing(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def refusal(path: Path, text: str | bytes, *overrides: str) -> str:
         ("speech：\n  engine: espeak\n", "FILE:7: not valid YAML: it holds the full-width ："),
         (
             "scripts: {writer: “pack”}\n",
-            "FILE:7: scripts.writer: '“pack”' is none of pack, llm; did you mean pack?; it",
+            "FILE:7: scripts.writer: '“pack”' is none of pack, llm, rehearsal; did you mean pack?; it",
         ),
         # layout
         ("speech:\n  engine:espeak\n", "a colon needs a space after it"),

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.common import machine
 from flows.doctor import checks as doctor
 from flows.doctor.checks import (
     check_disk,
+    check_machine,
     check_models,
     check_npm,
     check_packages,
@@ -30,6 +32,18 @@ def test_this_python_is_fine_and_an_old_one_is_not(monkeypatch: pytest.MonkeyPat
     assert not check.ok
     assert "3.9.18" in check.detail
     assert check.fix is not None
+
+
+def test_the_kind_of_machine_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    (tmp_path / "cpuinfo").write_text("vendor_id : AuthenticAMD\nflags : avx2 avx512f avx512_vnni\n", encoding="utf-8")
+    monkeypatch.delenv("CT2_USE_MKL", raising=False)
+    monkeypatch.delenv("CT2_FORCE_CPU_ISA", raising=False)
+    check = check_machine()
+    assert check.ok and "\n" not in check.detail
+    assert check.detail.startswith("AuthenticAMD, x86_64 with AVX-512 VNNI; ")
+    assert "recogniser: oneDNN, AVX2" in check.detail
 
 
 def test_requirements_that_are_absent_or_out_of_limits_are_named() -> None:

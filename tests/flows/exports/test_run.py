@@ -13,13 +13,16 @@ from data_schemas.foundation.audio import write_wav
 from data_schemas.item import Item, turn_wav
 from data_schemas.layouts.registry import layout
 from data_schemas.layouts.writer import write_items
+from data_schemas.script import REHEARSAL_WRITER
 from data_schemas.tasks import Language, Role, Split, Track
 from flows.common.errors import ConfigError, TargetError
 from flows.common.progress import SilentReporter
 from flows.common.staging import PARTIAL_MARK
 from flows.exports.base import ExportCount, Exporter, ExportError, Progress, ReleaseSource
 from flows.exports.registry import EXPORTERS, exporter_named
-from flows.exports.run import NOTE_FILE, ExportJob, run_export
+from flows.exports.run import NOTE_FILE, ExportJob, is_rehearsal, run_export
+from generators.scripts.script_file import write_script_file
+from tests.support.cli import invoke
 from tests.support.scene_factory import make_plan, make_utterance, noise_burst
 from tests.support.script_factory import make_trajectory
 from validators.files.lock import LOCK_FILE
@@ -206,3 +209,16 @@ def test_formats_have_names_and_unknown_ones_are_listed() -> None:
     assert all(exporter.summary and exporter.tracks for exporter in exporters)
     with pytest.raises(ConfigError, match=r"--to 表格: no such format"):
         exporter_named("表格")
+
+
+def test_a_rehearsal_is_known_by_its_scripts(release: Path, tmp_path: Path) -> None:
+    script = make_trajectory("zh-trajectory-3-01", Language.ZH)
+    made = script.model_copy(update={"provenance": script.provenance.model_copy(update={"writer": REHEARSAL_WRITER})})
+    assert not is_rehearsal(release), "no scripts at all: somebody else's data set"
+    write_script_file(release / "scripts.jsonl", (script,))
+    target = tmp_path / "出口"
+    status, out, _ = invoke("export", str(release), "--to", "webdataset", "-o", str(target))
+    assert status == 0 and "not for training" not in out
+    write_script_file(release / "scripts.jsonl", (script, made))
+    status, out, _ = invoke("export", str(release), "--to", "webdataset", "-o", str(tmp_path / "排练"))
+    assert status == 0 and "is a rehearsal" in out and "not for training" in out

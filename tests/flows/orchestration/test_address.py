@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli.guard import status_of
 from flows.common.errors import EXIT_USAGE, ResourceError
-from flows.orchestration import address
-from flows.orchestration.address import check_address
+from flows.orchestration.server import address
+from flows.orchestration.server.address import check_address
 
 Answer = Callable[[str, dict[str, str]], tuple[int, str]]
 
@@ -80,7 +81,7 @@ def named(url: str | None, **settings: str) -> Iterator[None]:
 def told(url: str) -> str:
     with named(url), pytest.raises(ResourceError) as error:
         check_address()
-    assert error.value.exit_code == EXIT_USAGE
+    assert status_of(error.value) == EXIT_USAGE
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -169,7 +170,7 @@ def test_what_is_no_address(url: str) -> None:
 def test_a_setting_that_prefect_refuses(setting: str) -> None:
     name, _, value = setting.partition("=")
     lines = (
-        "from flows.orchestration.address import check_address",
+        "from flows.orchestration.server.address import check_address",
         "from flows.common.errors import ResourceError",
         "try: check_address()",
         "except ResourceError as error: print(error)",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.orchestration import own_home
-from flows.orchestration.own_home import DATABASE, keep_template, prepare_home, set_database_aside
+from flows.orchestration.server import own_home
+from flows.orchestration.server.own_home import DATABASE, keep_template, prepare_home, set_database_aside
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows.orchestration.stale import SERVER_MODULE, end_stale_servers, record_server
+from flows.orchestration.server.stale import SERVER_MODULE, end_stale_servers, record_server
 
 
 @pytest.fixture

@@ -230,7 +230,7 @@ def test_a_lock_of_an_older_version_is_read_and_compared_by_what_it_has(tmp_path
 
 def declared(config: BuildConfig, folder: Path) -> dict[str, str]:
     """Rows of ``RESOURCES.md`` about voices, by id."""
-    texts: Any = SimpleNamespace(sources={})
+    texts: Any = SimpleNamespace(sources={}, rehearsed=0)
     text = resource_declaration(config, prepared_of(config, folder), texts)
     return {line.split()[2]: line for line in text.splitlines() if line.startswith("| voice ")}
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from data_schemas.conversation import PlannedLine, check_conversation, conversation_turns, hosts
 from data_schemas.emotions import DEEPDIALOGUE, Emotion
 from data_schemas.foundation.base import RecordError
+from data_schemas.item_code import MAX_INDEX, SESSION_STEP
 from data_schemas.plan import QUESTION_TASKS, DialoguePlan, Outline, QuotaCell, check_trajectory
 from data_schemas.script import Script
 from data_schemas.speakers import Gender, Speaker
@@ -19,7 +20,7 @@ from generators.plans.conversation_lines import draw_lines
 from generators.plans.describe import describe
 from generators.plans.drawn import EVENT_SETS_THE_SCENE, DrawnOutlines
 from generators.plans.outlines import ScriptOutlines
-from generators.plans.planner import MAX_INDEX, THIRD_PARTY_TASKS, plan_items
+from generators.plans.planner import THIRD_PARTY_TASKS, each_plan, plan_items
 from generators.plans.quotas import SPLITS_OF_TASK, QuotaImpossible, QuotaSpec, expand
 from generators.plans.settings import PlanningSettings
 from generators.plans.trajectories import EventKind, load_transitions, trajectory_kinds
@@ -208,16 +209,37 @@ def test_nobody_beside_a_user_has_a_voice_that_is_heard_in_the_users(planning: P
         assert not plan.user.sounds_like(plan.third_party) and not plan.assistant.sounds_like(plan.third_party)
 
 
-def test_item_numbers_end_at_four_digits(planning: PlanningSettings) -> None:
-    with pytest.raises(QuotaImpossible, match="four digits"):
-        plan_items(
-            ((TRAIN, 2),),
-            DrawnOutlines(1, planning),
-            cast(),
-            1,
-            round=0,
-            first_index={(Track.EMOTION, Language.ZH): MAX_INDEX},
-        )
+def test_item_numbers_go_beyond_four_digits_and_end(planning: PlanningSettings) -> None:
+    def plans(first: int, people: tuple[Speaker, ...]) -> tuple[DialoguePlan, ...]:
+        index = {(Track.EMOTION, Language.ZH): first}
+        return plan_items(((TRAIN, 2),), DrawnOutlines(1, planning), people, 1, round=0, first_index=index)
+
+    before, after = plans(9999, cast())
+    assert (before.id[-5:], after.id[-8:]) == ("-9999", "-x010000")
+    assert int(after.item_code[:4]) == after.user.number + SESSION_STEP
+    with pytest.raises(QuotaImpossible, match="split the quota"):
+        plans(MAX_INDEX, cast())
+    many = tuple(one.model_copy(update={"number": one.number + SESSION_STEP}) for one in cast())
+    assert plans(9998, many)[1].index == 9999
+    with pytest.raises(QuotaImpossible, match="cast fewer voices"):
+        plans(9999, many)
+
+
+def test_plans_come_one_by_one(planning: PlanningSettings) -> None:
+    """No cell is asked for before the plans of the one before it have been taken."""
+    asked: list[QuotaCell] = []
+
+    class Watched(DrawnOutlines):
+        def take(self, cell: QuotaCell, count: int) -> tuple[Outline, ...]:
+            asked.append(cell)
+            return super().take(cell, count)
+
+    quota = tuple((TRAIN.model_copy(update={"turns": turns}), 2) for turns in (3, 4, 5))
+    stream = each_plan(quota, Watched(1, planning), cast(), 1, round=0, first_index={})
+    found = [next(stream), next(stream)]
+    assert len(asked) == 1
+    found += stream
+    assert tuple(found) == plan_items(quota, DrawnOutlines(1, planning), cast(), 1, round=0, first_index={})
 
 
 @pytest.mark.parametrize(

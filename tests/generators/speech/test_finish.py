@@ -4,7 +4,9 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pyloudnorm
 import pytest
+import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -162,6 +164,25 @@ def test_loudness_is_met_or_the_peak_limits_it(level: float, seconds: float, tar
     assert true_peak_dbfs(scaled) <= -1.0 + 1e-3
     assert loudness <= target + 0.05
     assert abs(loudness - target) < 0.05 or true_peak_dbfs(scaled) > -1.01
+
+
+@pytest.mark.parametrize("seconds", [0.02, 0.3, 2.0])
+@pytest.mark.parametrize("kind", ["voice", "noise", "sine", "burst"])
+def test_level_and_true_peak_are_those_of_all_samples(kind: str, seconds: float) -> None:
+    """As the libraries have them, to the last bit: the samples of a data set hang on it."""
+    samples = voiced(seconds, level=0.3)
+    match kind:
+        case "noise":
+            samples = np.random.default_rng(3).uniform(-0.5, 0.5, len(samples)).astype(np.float32)
+        case "sine":
+            samples = (0.7 * np.sin(np.pi / 4 + np.pi / 2 * np.arange(len(samples)))).astype(np.float32)
+        case "burst":
+            samples = np.concatenate([np.zeros(40_000, np.float32), samples, np.zeros(90_000, np.float32)])
+    oversampled = scipy.signal.resample_poly(samples.astype(np.float64), 4, 1).astype(np.float32)
+    assert true_peak_dbfs(samples) == max(peak_dbfs(oversampled), peak_dbfs(samples))
+    whole = np.tile(samples, max(1, math.ceil(6_400 / len(samples))))
+    meter = pyloudnorm.Meter(SAMPLE_RATE_HZ, block_size=0.4)
+    assert integrated_loudness(samples, SAMPLE_RATE_HZ) == meter.integrated_loudness(whole.astype(np.float64))
 
 
 def test_short_sounds_have_the_loudness_of_long_ones() -> None:

@@ -54,6 +54,7 @@ def test_the_file_the_others_are_made_from_is_sound(path: Path) -> None:
     path.write_bytes(wav())
     verdict = judged(path)
     assert verdict.findings == () and verdict.samples is not None and len(verdict.samples) == len(TONE)
+    assert verdict.samples.tobytes() == soundfile.read(path, dtype="float32")[0].tobytes()
     path.write_bytes(wav(extra=struct.pack("<4sI", b"LIST", 5) + b"INFO!\0"))
     assert judged(path).findings == ()
 

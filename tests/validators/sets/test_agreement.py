@@ -233,3 +233,23 @@ def test_what_a_reply_says_is_compared_with_its_script(voiced_root: Path) -> Non
     assert sum("the voiced reply '换了一句。' is not that of script" in message for message in messages) == 1
     assert sum("reply 2: text" in message for message in messages) == 1
     assert len(messages) == 2
+
+
+@pytest.mark.parametrize(("label", "agrees"), [("听到这里", True), ("听到这里为止", False)])
+def test_a_user_who_yielded_is_labelled_with_what_was_heard(root: Path, label: str, agrees: bool) -> None:
+    """Somebody talked over stops: the label is what was said, the catalog has what was planned too."""
+    rows = rows_of(root / CONVERSATION)
+    segment = rows[0]["speech_segments"][0]
+    segment["text"] = label
+    write_rows(root / CONVERSATION, rows)
+    table = polars.read_parquet(root / "catalog.parquet")
+    own = (
+        (polars.col("item_id") == rows[0]["id"])
+        & (polars.col("task") == "conversation")
+        & (polars.col("line") == segment["line"])
+        & (polars.col("kind") == "utterance")
+    )
+    heard = polars.when(own).then(polars.lit("听到这里")).otherwise(polars.col("heard_text")).alias("heard_text")
+    cut = polars.when(own).then(polars.lit(True)).otherwise(polars.col("cut")).alias("cut")
+    table.with_columns(heard, cut).write_parquet(root / "catalog.parquet")
+    assert (said(root) == []) == agrees

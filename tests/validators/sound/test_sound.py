@@ -18,8 +18,9 @@ from validators.core.clips import Clip
 from validators.core.codes import CODES, Judge
 from validators.core.probe import ClipVerdict
 from validators.core.thresholds import Thresholds
+from validators.sound.repeats import nearest_repeat
 from validators.sound.sound import judge_sound
-from validators.sound.waveform import interpolation_db, nearest_repeat, noise_floor, true_peak_dbtp
+from validators.sound.waveform import interpolation_db, noise_floor, true_peak_dbtp
 
 START_S = 2.5  # of the clip in its file
 TEXTS = {Language.ZH: "妈妈今天又忘了给我打电话，[sigh] 算了。", Language.EN: "She forgot to call me again today."}

@@ -13,7 +13,7 @@ from data_schemas.foundation.base import Record
 from flows.common.atomic import write_text_atomic
 
 #: In the command line of every server of ours.
-SERVER_MODULE = "flows.orchestration.server_process"
+SERVER_MODULE = "flows.orchestration.server.server_process"
 
 _SAME_START_S = 1.0
 _END_WITHIN_S = 10.0

@@ -1,4 +1,4 @@
-"""The process of a build's own Prefect server: ``python -m flows.orchestration.server_process --parent PID --port N``.
+"""A build's own Prefect server: ``python -m flows.orchestration.server.server_process --parent PID --port N``.
 
 It ends with the build, however that ends, and listens to this machine alone.
 """
@@ -15,7 +15,7 @@ SERVER_APP = "prefect.server.api.server:create_app"
 
 def main() -> None:
     """Serve until told to end (SIGTERM) or until the parent is gone."""
-    parser = argparse.ArgumentParser(prog="python -m flows.orchestration.server_process")
+    parser = argparse.ArgumentParser(prog="python -m flows.orchestration.server.server_process")
     parser.add_argument("--parent", type=int, required=True, help="id of the build's process")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--app", default=SERVER_APP)

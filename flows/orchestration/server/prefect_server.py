@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from flows.orchestration.address import check_address
-from flows.orchestration.own_server import OwnServer
 from flows.orchestration.runners import server_gone
-from flows.orchestration.stale import end_stale_servers
+from flows.orchestration.server.address import check_address
+from flows.orchestration.server.own_server import OwnServer
+from flows.orchestration.server.stale import end_stale_servers
 
 SERVERS_FILE = "prefect-servers.json"
 SERVER_LOG = "prefect-server.log"
@@ -66,8 +66,8 @@ class PrefectServer:
             temporary_settings,
         )
 
-        from flows.orchestration.outbox import Outbox
-        from flows.orchestration.unfinished import close_unfinished_runs
+        from flows.orchestration.server.outbox import Outbox
+        from flows.orchestration.server.unfinished import close_unfinished_runs
 
         if self._own is None:
             with Outbox(threading.Event(), self._note):

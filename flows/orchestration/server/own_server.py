@@ -16,9 +16,9 @@ from urllib.request import urlopen
 import flows
 from flows.common.errors import ResourceError
 from flows.orchestration.environment import LOOPBACK
-from flows.orchestration.own_home import keep_template, prepare_home, set_database_aside
-from flows.orchestration.server_process import SERVER_APP
-from flows.orchestration.stale import SERVER_MODULE, record_server
+from flows.orchestration.server.own_home import keep_template, prepare_home, set_database_aside
+from flows.orchestration.server.server_process import SERVER_APP
+from flows.orchestration.server.stale import SERVER_MODULE, record_server
 
 #: All of Prefect's settings that the server gets: none of the user's, which may name another database, another path of
 #: the API, a login, a broker. No pages, no blocks, and only the services that a single run needs: triggers serve

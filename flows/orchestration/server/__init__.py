@@ -1,0 +1,1 @@
+"""The life of Prefect's server: started, watched, ended; its database, and what it missed."""
