@@ -168,7 +168,7 @@ class Storm:
         for attempt in range(_STARTS):
             if self._process is None:
                 if attempt or self._is_made:
-                    self._wreck(3)
+                    self._wreck(max(3, self._totals[Phase.BINDING] // 6))
                 self._start("prefect" if strike.victim is Victim.SERVER else self._either())
             signs = self._wait_for(strike if attempt == 0 else replace(strike, depth=0.0))
             if signs is not None:

@@ -16,6 +16,7 @@ Stamp = tuple[int, int]
 #: kind ("speech", "scene", "verdict", "shard") and key
 Unit = tuple[str, str]
 
+_MAKING = ".making."
 _HALF_MADE = re.compile(r"\.making\.|\.partial$")
 
 
@@ -71,7 +72,7 @@ class Places:
             Phase.LOCK: lambda: (*staging.glob("R*.md"), *staging.glob("*dataset.lock.json*")),
             Phase.RENAMED: lambda: self.release.glob("dataset.lock.json"),
         }
-        return (path for path in found[phase]() if not _HALF_MADE.search(path.parent.name))
+        return (path for path in found[phase]() if _MAKING not in path.parent.name)
 
     def half_made(self) -> list[Path]:
         """What no finished build leaves."""
