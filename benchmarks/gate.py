@@ -172,9 +172,8 @@ def judge(path: Path, count: int) -> tuple[Counter[str], Counter[tuple[str, bool
     findings = judge_duplicate_audio(clips, Thresholds())
     spent = time.process_time() - started
     kinds = list(COPIES)
-    copies = Counter(
-        (kinds[int(one.item[1:3])], _is_alike(int(one.item[-1]))) for one in findings if one.item.startswith(PLANTED)
-    )
+    blamed = {one.item for one in findings if one.item.startswith(PLANTED)}
+    copies = Counter((kinds[int(item[1:3])], _is_alike(int(item[-1]))) for item in blamed)
     others = [one for one in findings if not one.item.startswith(PLANTED)]
     grown = _peak_mib() - before
     shown = [f"{one.code} {one.item}: {one.message}" for one in others]

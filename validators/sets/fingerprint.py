@@ -64,9 +64,14 @@ _MIN_VOTES = 2  # equal codes at one offset from which on a pair is compared bit
 _MOST_OFFSETS = 4  # of one pair, those with most votes, are compared
 _OFFSET_BITS = 17  # frames: 131 072, 52 minutes; of longer clips only the beginning is indexed
 _CLIP_BITS = 23
-_CLIPS_AT_ONCE = 4_096  # whose pairs are counted together: memory does not grow with the pairs of all
+_CLIPS_AT_ONCE = 1_024  # whose pairs are counted together: memory does not grow with the pairs of all
+
+_PLACE_BITS = np.uint64(32)
+_PLACE = np.uint64((1 << 32) - 1)
+_FRAMES_AT_ONCE = 1 << 20
 
 Codes = npt.NDArray[np.uint32]
+Frames = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 
 
@@ -298,28 +303,43 @@ def find_matches(fingerprints: Sequence[Codes], thresholds: Thresholds) -> Itera
 
 def _candidates(index: Sequence[Codes]) -> Iterator[tuple[int, int, int]]:
     """(first, second, frames by which the second is later), by pair, most votes first."""
-    numbers = np.repeat(np.arange(len(index), dtype=np.uint32), [len(codes) for codes in index])
-    codes = np.concatenate([np.zeros(0, dtype=np.uint32), *index])
-    places = np.concatenate([np.zeros(0, dtype=np.uint32), *(np.arange(len(own), dtype=np.uint32) for own in index)])
-    known = (codes != 0) & (places < 1 << (_OFFSET_BITS - 1))
-    numbers, codes, places = numbers[known], codes[known], places[known]
-    order = np.argsort(codes, kind="stable").astype(np.uint32)
-    numbers, codes, places = numbers[order], codes[order], places[order]
-    del known, order
-    for start in range(0, len(index), _CLIPS_AT_ONCE):
-        block = np.flatnonzero((numbers >= start) & (numbers < start + _CLIPS_AT_ONCE))
-        yield from _voted(numbers, codes, places, block)
+    starts = np.concatenate([[0], np.cumsum([len(codes) for codes in index], dtype=np.int64)])
+    frames = _sorted_frames(index, starts)
+    for first in range(0, len(index), _CLIPS_AT_ONCE):
+        last = min(first + _CLIPS_AT_ONCE, len(index))
+        yield from _voted(frames, starts, int(starts[first]), int(starts[last]))
 
 
-def _voted(numbers: Codes, codes: Codes, places: Codes, block: Ints) -> Iterator[tuple[int, int, int]]:
-    """Candidates whose first clip has its frames at the places ``block`` of the sorted frames."""
+def _sorted_frames(index: Sequence[Codes], starts: Ints) -> Frames:
+    """Every frame with a code as one number, code above and place among all frames below, in order of codes."""
+    longest = 1 << (_OFFSET_BITS - 1)
+    frames = np.empty(sum(int(np.count_nonzero(codes[:longest])) for codes in index), dtype=np.uint64)
+    end = 0
+    for codes, start in zip(index, starts.tolist(), strict=False):  # the last of the starts is the end
+        own = np.flatnonzero(codes[:longest])
+        frames[end : end + len(own)] = (codes[own].astype(np.uint64) << _PLACE_BITS) | (own + start).astype(np.uint64)
+        end += len(own)
+    frames.sort()
+    return frames
+
+
+def _voted(frames: Frames, starts: Ints, first: int, last: int) -> Iterator[tuple[int, int, int]]:
+    """Candidates whose first clip has its frames at the places ``[first, last)``."""
+    chunks = range(0, len(frames), _FRAMES_AT_ONCE)
+    found_at = [np.zeros(0, dtype=np.int64)]
+    for chunk in chunks:
+        places = frames[chunk : chunk + _FRAMES_AT_ONCE] & _PLACE
+        found_at.append(np.flatnonzero((places >= first) & (places < last)) + chunk)
+    block = np.concatenate(found_at)
     keys = [np.zeros(0, dtype=np.int64)]
     for lag in range(1, _NEIGHBOURS + 1):
-        own = block[block < len(codes) - lag]
-        own = own[(codes[own + lag] == codes[own]) & (numbers[own + lag] != numbers[own])]
-        offsets = places[own + lag].astype(np.int64) - places[own] + (1 << (_OFFSET_BITS - 1))
-        pair = (numbers[own].astype(np.int64) << _CLIP_BITS) | numbers[own + lag]
-        keys.append((pair << _OFFSET_BITS) | offsets)
+        own = block[block < len(frames) - lag]
+        own = own[(frames[own + lag] ^ frames[own]) <= _PLACE]  # equal codes
+        here, there = ((frames[at] & _PLACE).astype(np.int64) for at in (own, own + lag))
+        one, other = (np.searchsorted(starts, at, side="right") - 1 for at in (here, there))
+        offsets = (there - starts[other]) - (here - starts[one]) + (1 << (_OFFSET_BITS - 1))
+        pair = (one << _CLIP_BITS) | other
+        keys.append(((pair << _OFFSET_BITS) | offsets)[one != other])
     found, votes = np.unique(np.concatenate(keys), return_counts=True)
     found, votes = found[votes >= _MIN_VOTES], votes[votes >= _MIN_VOTES]
     pairs = found >> _OFFSET_BITS

@@ -246,7 +246,16 @@ decibel, which leaves 0.05 pairs under 0.75 dB among 30,000 clips and 0.6 among 
 One phoneme in a sentence of espeak's is 1.8 dB and more (free, three; 买, 卖), in Kokoro's 3.2 dB (90 pairs that differ in
 one word; no other of them under 3.8). Words that are said alike (他, 她) are the same words.
 
-FOUND
+No clip of the 30,000 is blamed. Planted among them, 25 copies of each kind under other words and 25 under the most
+alike of 400 texts:
+
+| copy | under other words | under alike ones |
+|---|---|---|
+| exact; another level; 50 ms later; last 300 ms cut off; noise at -40 dB; 8 and 22.05 kHz and back; MP3 | 25 of 25 each | 25 of 25 each |
+| 50 ms later, 11 kHz and back, noise at -40 dB, MP3, half the gain | 25 of 25 | 19 of 25 |
+| 36 ms later | 24 of 25 | 13 of 25 |
+| first 110 ms cut off | 23 of 25 | 14 of 25 |
+| noise at -20 dB | 23 of 25 | 9 of 25 |
 
 An alike text hides a copy that was also shifted by some 12 ms or is noisy (0.75 to 2 dB). English words that are said
 alike (Ann, Anne) count as other words. Played 3 % faster, a copy is not found: that is the method's limit.
