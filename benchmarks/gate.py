@@ -16,7 +16,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -28,15 +28,21 @@ from benchmarks.gate_sentences import Sentence, sentences
 from data_schemas.foundation.audio import SAMPLE_RATE_HZ, Samples, from_pcm16, to_pcm16
 from data_schemas.tasks import Language, Role, Split
 from data_schemas.utterance import SpeechRequest
+from flows.config.build_config import load_config
+from generators.plans.quotas import expand
+from generators.scripts.rehearsal.source import RehearsalSource
 from generators.speech.engine import SpeechEngine
 from generators.speech.finish import finish
 from generators.speech.registry import create_engine
+from generators.speech.text.normalise import normalise
 from validators.core.clip_measures import ClipMeasures, measures_of
 from validators.core.clips import Clip
 from validators.core.thresholds import Thresholds
 from validators.run.tables import decode_measures, encode_measures
 from validators.sets.fingerprint import FingerprintProbe, judge_duplicate_audio, likeness
+from validators.text.texts import fields
 
+REHEARSAL = Path(__file__).parents[1] / "configs" / "rehearsal.yaml"
 PLANTED = "z"  # items of this initial are copies
 SIZES = (1_000, 10_000)
 _LOOKED_AT = 400
@@ -122,11 +128,25 @@ class _Speaker:
         return measures_of(clip, measured.values, measured.texts, measured.vectors)
 
 
-def make(path: Path, engine_name: str, count: int, share: float, copies: int, seed: int) -> float:
+def rehearsal_sentences(voices: Mapping[Language, Sequence[str]], count: int, seed: int) -> Iterator[Sentence]:
+    """What is said in the scripts of `configs/rehearsal.yaml`, cell after cell, each script by one voice a role."""
+    source = RehearsalSource(seed)
+    quota = expand(load_config(REHEARSAL).quotas)
+    texts = (
+        (cell.language, number + position % 2, text.text)
+        for number in range(1, max(most for _, most in quota) + 1)
+        for cell, most in quota
+        if number <= most
+        for position, text in enumerate(fields(source.script(cell, number)))
+    )
+    for language, person, text in islice(texts, count):
+        pool = voices[language]
+        yield Sentence(language, pool[person % len(pool)], normalise(text, language))
+
+
+def make(path: Path, said: list[Sentence], engine_name: str, copies: int, seed: int) -> float:
     """Speak, measure and write all clips, then the planted ones; returns the seconds of sound."""
     speaker = _Speaker(create_engine(engine_name))
-    voices = {language: _voices(engine_name, language) for language in Language}
-    said = list(sentences(voices, count, seed, share))
     seconds = 0.0
 
     def clips() -> Iterator[ClipMeasures]:
@@ -196,6 +216,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=13_000)
     parser.add_argument("--engine", default="espeak")
+    parser.add_argument("--sentences", choices=["frames", "rehearsal"], default="frames", help="worst case, or scripts")
     parser.add_argument("--copies", type=int, default=25, help="planted copies of every kind")
     parser.add_argument("--share", type=float, default=0.4, help="of the clips that one voice of a language says")
     parser.add_argument("--seed", type=int, default=1)
@@ -206,7 +227,12 @@ def main() -> None:
         path = options.measures or Path(folder) / "measures.jsonl"
         if not path.exists():
             started = time.process_time()
-            seconds = make(path, options.engine, options.clips, options.share, options.copies, options.seed)
+            voices = {language: _voices(options.engine, language) for language in Language}
+            if options.sentences == "rehearsal":
+                said = list(rehearsal_sentences(voices, options.clips, options.seed))
+            else:
+                said = list(sentences(voices, options.clips, options.seed, options.share))
+            seconds = make(path, said, options.engine, options.copies, options.seed)
             spent = time.process_time() - started
             size = path.stat().st_size / 2**20
             print(f"{options.clips} clips, {seconds / 3600:.2f} hours, {size:.0f} MiB of measures: {spent:.0f} s")
