@@ -176,13 +176,17 @@ def _named(file: str, name: str) -> str:
     return name.strip("<>") if file == "~" else f"{Path(file).parent.name}/{Path(file).stem}.{name}"
 
 
+def rows(items: int = 100) -> list[str]:
+    """Lines of Markdown."""
+    limit_threads()
+    with tempfile.TemporaryDirectory(prefix="humdial-pace-") as folder:
+        return list(measure(items, Path(folder)).rows())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=100, help="about so many")
-    arguments = parser.parse_args()
-    limit_threads()
-    with tempfile.TemporaryDirectory(prefix="humdial-pace-") as folder:
-        print("\n".join(measure(arguments.items, Path(folder)).rows()))
+    print("\n".join(rows(parser.parse_args().items)))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from flows.build.report import REPORT_FILE, BuildReport
 from flows.config.build_config import load_config
 from flows.prepare.estimate import estimate
 from flows.prepare.resolve import resolve
+from generators.plans.quotas import expand
 
 CONFIG = Path(__file__).parents[1] / "configs" / "rehearsal.yaml"
 MIB = 2**20
@@ -132,31 +134,49 @@ def told(one: Run) -> str:
     )
 
 
+HOURS = (1.5, 15.0, 32.0)
+_HEADINGS = (
+    "| hours of files | items | wall | CPU | real time per CPU second, engine included | CPU of the conductor "
+    "| peak conductor | peak worker | peak Prefect's server | release per hour | files per hour |"
+)
+
+
+def rows(hours: Sequence[float] = HOURS, orchestrator: str = "prefect") -> Iterator[str]:
+    """Lines of Markdown, each when it is known; the last run is what the full rehearsal is extrapolated from.
+
+    Args:
+        hours: of files, by the estimate of a dry run, which is about half too high.
+    """
+    yield _HEADINGS
+    yield "|---" * 11 + "|"
+    last = None
+    for some in hours:
+        with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
+            last = run(some, Path(folder), orchestrator)
+        yield told(last)
+    if last is None:
+        return
+    config = load_config(CONFIG)
+    items = sum(count for _, count in expand(config.quotas))
+    share = items / last.items
+    cpu = sum(last.watched.cpu().values()) * share
+    yield ""
+    yield f"Seconds by stage of the last: {last.report.stage_seconds}; rejected: {last.report.rejects}."
+    yield (
+        f"The full rehearsal ({items} items), extrapolated by items: {last.file_hours * share:.0f} hours of files, "
+        f"{cpu / 3600:.1f} CPU hours, {last.release_bytes * share / 1e9:.0f} GB, {round(last.files * share)} files."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--hours", type=float, nargs="+", default=[1.0, 10.0, 20.0], help="of files")
+    parser.add_argument(
+        "--hours", type=float, nargs="+", default=list(HOURS), help="of files, as a dry run counts them"
+    )
     parser.add_argument("--orchestrator", choices=["prefect", "none"], default="prefect")
     chosen = parser.parse_args()
-    print(
-        "| hours of files | items | wall | CPU | real time per CPU second, engine included | CPU of the conductor "
-        "| peak conductor | peak worker | peak Prefect's server | release per hour | files per hour |"
-    )
-    print("|---" * 11 + "|")
-    runs = []
-    for hours in chosen.hours:
-        with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
-            runs.append(run(hours, Path(folder), chosen.orchestrator))
-        print(told(runs[-1]), flush=True)
-    last = runs[-1]
-    print(f"\nseconds by stage of the last: {last.report.stage_seconds}; rejected: {last.report.rejects}")
-    config = load_config(CONFIG)
-    whole = estimate(config, resolve(config, need_models=False), CONFIG.parent)
-    share = whole.audio_seconds / 3600 / last.file_hours
-    cpu = sum(last.watched.cpu().values()) * share
-    print(
-        f"the full rehearsal ({whole.dialogues} items, {whole.audio_seconds / 3600:.0f} hours of files), extrapolated: "
-        f"{cpu / 3600:.1f} CPU hours, {last.release_bytes * share / 1e9:.0f} GB, {round(last.files * share)} files"
-    )
+    for row in rows(chosen.hours, chosen.orchestrator):
+        print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """``make bench``: speed and memory in one run on one machine, written to ``docs/benchmarks.md``.
 
-``python -m benchmarks.run --only writer`` (or ``build``, ``speech``, ``scenes``, ``judges``) prints one part and writes
+``python -m benchmarks.run --only writer`` (or ``build``, ``pace``, ``rehearsal``, ``speech``, ``scenes``, ``judges``) prints one part and writes
 no file.
 """
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import build, judges, scenes, speech, writer
+from benchmarks import build, judges, pace, rehearsal, scenes, speech, writer
 
 DOCUMENT = Path("docs/benchmarks.md")
-PARTS = ("writer", "build", "speech", "scenes", "judges")
+PARTS = ("writer", "build", "pace", "rehearsal", "speech", "scenes", "judges")
 PACKAGES = (
     "openai",
     "datasketch",
@@ -63,6 +63,10 @@ def main() -> None:
         sections.append(section("Writing scripts", writer.measure(), writer.READING))
     if "build" in parts:
         sections.append(section("Building", build.measure(arguments.engines, arguments.count), build.READING))
+    if "pace" in parts:
+        sections.append("## Beside engines and models\n\n" + "\n".join(pace.rows()))
+    if "rehearsal" in parts:
+        sections.append("## At size\n\n" + "\n".join(rehearsal.rows()))
     if "speech" in parts:
         sections.append(section("Speech", speech.measure(arguments.speech_count), speech.READING))
     if "scenes" in parts:
