@@ -1,7 +1,7 @@
 """``make bench``: speed and memory in one run on one machine, written to ``docs/benchmarks.md``.
 
-``python -m benchmarks.run --only writer`` (or ``build``, ``pace``, ``rehearsal``, ``speech``, ``scenes``, ``judges``) prints one part and writes
-no file.
+``python -m benchmarks.run --only writer`` (or ``build``, ``pace``, ``rehearsal``, ``speech``, ``scenes``, ``judges``)
+prints one part and writes no file.
 """
 
 from __future__ import annotations
