@@ -228,8 +228,11 @@ class _Pool:
 
 
 def _limit(first: _Label, second: _Label, thresholds: Thresholds) -> float:
-    """Alike texts explain alike sounds: then only what is near identical is one recording."""
-    if likeness(first.text, second.text) >= thresholds.min_alike_texts:
+    """Alike texts explain alike sounds: then only what is near identical is one recording.
+
+    The same words explain nothing: they are one recording, or one said again, and the code tells which that is.
+    """
+    if not _same_words(first, second) and likeness(first.text, second.text) >= thresholds.min_alike_texts:
         return thresholds.max_alike_difference_db
     return thresholds.max_spectral_difference_db
 
