@@ -26,6 +26,7 @@ from generators.speech.engine import SpeechEngine
 from generators.speech.voices.registry import voice_digest
 from validators.core.codes import item_thresholds
 from validators.core.judges import BY_NAME, Level, models_of
+from validators.words.hearings import VERSION as HEARINGS
 
 #: Raised by hand when the code of a stage gives other results for the same inputs; ``tests/flows/shards/golden.yaml``
 #: holds a digest of what each version gives, and a test fails when code and version part.
@@ -99,6 +100,7 @@ def verdict_basis(config: BuildConfig, track: Track) -> str:
             libraries(("numpy", "scipy", *used)),
             config.layout_of(track).name,
             judges,
+            HEARINGS if "transcript" in judges else None,
             {name: [file.sha256 for file in model_entry(name).files] for name in models_of(frozenset(judges))},
             item_thresholds(thresholds),
         ]
