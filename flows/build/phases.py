@@ -107,20 +107,7 @@ def build_release(
         QuotaShort, GateFailed: nothing was published.
         EngineUnusable, EndpointError: nothing more could be made.
     """
-    started = time.monotonic()
-    config = load_config(path, overrides)
-    there = published_already(config, path.parent)
-    if there is not None:
-        return there
-    parts = checked_parts(config, path.parent)
-    with (
-        work_lock(config.work_dir),
-        recorded("build", config, path, reporter) as told,
-        release_place(config.release_dir),
-        _rounds(config, path.parent, parts, told, make_runner, ALL_STAGES, (1, 1)) as (rounds, prepared),
-    ):
-        rounds.make()
-        return _publish(config, prepared, rounds, told, started)
+    return _released("build", ALL_STAGES, path, overrides, reporter, make_runner)
 
 
 def make_items(
@@ -168,20 +155,7 @@ def publish_items(
         NotMadeYet: items of the configuration are not made.
         and as `build_release`.
     """
-    started = time.monotonic()
-    config = load_config(path, overrides)
-    there = published_already(config, path.parent)
-    if there is not None:
-        return there
-    parts = checked_parts(config, path.parent)
-    with (
-        work_lock(config.work_dir),
-        recorded("publish", config, path, reporter) as told,
-        release_place(config.release_dir),
-        _rounds(config, path.parent, parts, told, make_runner, frozenset(), (1, 1)) as (rounds, prepared),
-    ):
-        rounds.make()
-        return _publish(config, prepared, rounds, told, started)
+    return _released("publish", frozenset(), path, overrides, reporter, make_runner)
 
 
 def parse_part(text: str) -> tuple[int, int]:
@@ -245,6 +219,30 @@ def _rounds(
                 raise
     finally:
         pool.stop(wait=True)
+
+
+def _released(
+    command: str,
+    stages: frozenset[Stage],
+    path: Path,
+    overrides: tuple[str, ...],
+    reporter: Reporter,
+    make_runner: MakeRunner,
+) -> BuildReport | Published:
+    started = time.monotonic()
+    config = load_config(path, overrides)
+    there = published_already(config, path.parent)
+    if there is not None:
+        return there
+    parts = checked_parts(config, path.parent)
+    with (
+        work_lock(config.work_dir),
+        recorded(command, config, path, reporter) as told,
+        release_place(config.release_dir),
+        _rounds(config, path.parent, parts, told, make_runner, stages, (1, 1)) as (rounds, prepared),
+    ):
+        rounds.make()
+        return _publish(config, prepared, rounds, told, started)
 
 
 def _publish(

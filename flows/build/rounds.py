@@ -25,7 +25,7 @@ from flows.prepare.top_up import plan_top_up
 from flows.release.books import Books, CellCount, short_cells
 from flows.release.quarantine import QUARANTINE, rejected_items, write_quarantine
 from flows.release.shelf import Shelf
-from flows.shards.job import BuildContext, PlannedItem, Refused, ShardJob, ShardSummary, keep_context
+from flows.shards.job import BuildContext, Refused, ShardJob, ShardSummary, keep_context
 from flows.shards.kept import SCENES, KeptScenes
 from flows.shards.keys import shard_basis, shard_key
 from flows.shards.ledger import SHARDS, ShardLedger
@@ -332,6 +332,3 @@ class Rounds:
 
 def _codes(codes: Counter[str]) -> str:
     return ", ".join(f"{code} x{count}" for code, count in codes.most_common(_SHOWN_CODES))
-
-
-__all__ = ["PlannedItem", "Rounds"]

@@ -13,7 +13,7 @@ from data_schemas.script import Script
 from data_schemas.tags import strip_tags
 from data_schemas.tasks import Role
 from flows.config.build_config import BuildConfig
-from flows.shards.job import PlannedItem, Refused
+from flows.shards.job import BUILD_VALIDATOR, PlannedItem, Refused
 from generators.scripts.writer import ScriptError, ScriptWriter
 from validators.core.codes import Judge
 from validators.sets.set_texts import spoken_words
@@ -22,7 +22,6 @@ from validators.text.texts import fields
 from validators.words.language import VALIDATOR as LANGUAGE
 from validators.words.language import foreign_language
 
-_VALIDATOR = "flows.make_shard/1"
 _SHOWN = 40
 
 
@@ -44,7 +43,7 @@ class TextGate:
         try:
             script = self._writer.write(plan)
         except ScriptError as error:
-            judge = Judge(_VALIDATOR, plan.id)
+            judge = Judge(BUILD_VALIDATOR, plan.id)
             return PlannedItem(plan=plan, words=Refused(findings=(judge.say("BUILD.SCRIPT_FAILED", str(error)),)))
         errors = tuple(found for found in self._findings(plan, script) if found.severity is Severity.ERROR)
         if errors:
@@ -58,7 +57,7 @@ class TextGate:
             yield found.model_copy(update={"item": plan.id, "message": f"{script.script_id}: {found.message}"})
         split, other = self._said.get(_words(script), (plan.cell.split.value, plan.id))
         if split != plan.cell.split.value:
-            yield Judge(_VALIDATOR, plan.id).say(
+            yield Judge(BUILD_VALIDATOR, plan.id).say(
                 "SET.TEXT_LEAK", f"says in {plan.cell.split.value} what {other} says in {split}"
             )
         if "language" in self._config.validation.selected:

@@ -62,7 +62,6 @@ def judge_release(
     """Write catalog, scripts and ``validation/`` of a staged tree, and judge the whole."""
     layouts = tuple(config.layout_of(track) for track in Track if track.value in set(shelf.accepted["track"]))
     write_catalog(shelf, staging / CATALOG_FILE)
-    (staging / SCRIPTS_FILE).write_text("", encoding="utf-8")
     with (staging / SCRIPTS_FILE).open("w", encoding="utf-8", newline="\n") as handle:
         handle.writelines(line + "\n" for line in shelf.scripts())
     texts = read_texts(read_jsonl(staging / SCRIPTS_FILE, Script), config.validation)

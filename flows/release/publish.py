@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars
 
-from data_schemas.finding import Finding
 from data_schemas.foundation.base import RecordError
 from data_schemas.release import DatasetLock, read_lock
 from data_schemas.tasks import Track
@@ -175,8 +173,3 @@ def accepted_seconds(shelf: Shelf) -> dict[Track, float]:
     for track, value in zip(shelf.accepted["track"], shelf.accepted["audio_seconds"], strict=True):
         seconds[Track(track)] += value
     return seconds
-
-
-def blamed_plans(staged: Staged) -> Mapping[str, tuple[Finding, ...]]:
-    """Plan id -> what the set's judges say against it."""
-    return staged.verdict.blamed

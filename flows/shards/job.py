@@ -18,6 +18,8 @@ from flows.config.build_config import BuildConfig
 from flows.shards.blame import Retake
 
 CONTEXTS = "contexts"
+#: who says findings of codes ``BUILD.*``, and of texts before anything is made; published since the first release
+BUILD_VALIDATOR = "flows.make_shard/1"
 
 
 class BuildContext(Record):

@@ -21,9 +21,9 @@ from data_schemas.utterance import Utterance
 from flows.common.progress import Reporter
 from flows.shards import steps
 from flows.shards.blame import Retake
-from flows.shards.job import ContextRef, ItemOutcome, Refused, ShardJob, ShardSummary
+from flows.shards.job import BUILD_VALIDATOR, ContextRef, ItemOutcome, Refused, ShardJob, ShardSummary
 from flows.shards.speech import Asked, SpeechWork, Spoken
-from flows.shards.steps import ALL_STAGES, Examined, NotMade, Stage, Wanted
+from flows.shards.steps import ALL_STAGES, Examined, Stage, Wanted
 from generators.scenes.errors import SceneImpossible
 from generators.speech.engine import EngineError, EngineUnusable, SpeechEngine
 from generators.speech.requests import PlannedUtterance, another_try
@@ -31,7 +31,6 @@ from generators.speech.returned import Misspoken
 
 T = TypeVar("T")
 
-_VALIDATOR = "flows.make_shard/1"
 _SPEECH_FAILED = "BUILD.SPEECH_FAILED"
 _SCENE_IMPOSSIBLE = "BUILD.SCENE_IMPOSSIBLE"
 
@@ -87,7 +86,7 @@ class Draft:
 
     def ended(self, code: str, why: str) -> Draft:
         """The item itself (not the machine) is at fault."""
-        finding = Finding(code=code, severity=Severity.ERROR, item=self.plan.id, message=why, validator=_VALIDATOR)
+        finding = Finding(code=code, severity=Severity.ERROR, item=self.plan.id, message=why, validator=BUILD_VALIDATOR)
         return replace(self, examined=None, refused=(finding,))
 
     @property
@@ -319,6 +318,3 @@ def _result(future: Spoken) -> Utterance | EngineError:
         raise
     except EngineError as error:
         return error
-
-
-__all__ = ["Bench", "NotMade", "ShardDone", "Stopped", "make_shard"]

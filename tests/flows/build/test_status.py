@@ -136,6 +136,7 @@ def test_a_disk_that_takes_nothing_more_does_not_end_a_build_for_its_progress(pa
             (config.work_dir / name / "挡路").touch()
         told.expect("speak", 1)
         told.advance("speak")
+    assert all((config.work_dir / name / "挡路").is_file() for name in (PROGRESS_FILE, LOG_FILE)), "nothing was cleared"
 
 
 def test_a_file_of_another_version_is_said_to_be_one(path: Path, config: BuildConfig) -> None:

@@ -149,4 +149,4 @@ def test_the_examples_of_the_page_are_taken(tmp_path: Path, example: str) -> Non
         "quotas: [{task: pause, languages: [zh], splits: [dev], count: 1}]\n" + example,
         encoding="utf-8",
     )
-    load_config(path)
+    assert set(load_yaml(example, path.name)) <= load_config(path).model_fields_set

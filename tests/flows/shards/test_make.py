@@ -22,9 +22,9 @@ from flows.shards import steps
 from flows.shards.job import BuildContext, PlannedItem, ShardJob, keep_context
 from flows.shards.kept import FACTS_FILE, SCENES, KeptScenes
 from flows.shards.ledger import RESULT_FILE, SHARDS, ShardLedger, ShardResult
-from flows.shards.make import Bench, NotMade, make_shard
+from flows.shards.make import Bench, make_shard
 from flows.shards.speech import SpeechWork
-from flows.shards.steps import Stage
+from flows.shards.steps import NotMade, Stage
 from flows.shards.tables import FINDINGS_TABLE, ITEMS_TABLE, findings_of, read_table
 from generators.speech.engine import Control, EngineUnusable, RawSpeech
 from generators.speech.espeak.engine import EspeakEngine
