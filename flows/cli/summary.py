@@ -70,9 +70,17 @@ def print_report(report: BuildReport, config: Path, console: Console) -> None:
     print_next_commands(report.release, config, console)
 
 
+def _as_typed() -> str:
+    """How this process was started: ``python -m flows`` has a file in ``argv`` that nobody can run."""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return f"{os.path.relpath(sys.executable)} -m {started.parent.name}"
+    return os.path.relpath(started)
+
+
 def print_next_commands(release: str, config: Path, console: Console) -> None:
     """The two or three commands a person would want next, as they can be typed here."""
-    program = "humdial" if shutil.which("humdial") else os.path.relpath(sys.argv[0])
+    program = "humdial" if shutil.which("humdial") else _as_typed()
     place = os.path.relpath(release) if Path(release).is_relative_to(Path.cwd()) else release
     console.print("next:", markup=False)
     for command in (

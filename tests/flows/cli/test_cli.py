@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from flows.cli.guard import known_sentence, status_of
 from flows.cli.items import chosen_steps
+from flows.cli.summary import print_next_commands
 from flows.common.errors import EXIT_FAILED, EXIT_USAGE, ConfigError, ResourceError, TargetError
 from flows.config.build_config import load_config
 from flows.config.work_dir import work_lock
@@ -262,3 +264,15 @@ def test_a_directory_without_a_data_set_is_said_to_be_one(tmp_path: Path) -> Non
     assert "track1-seed" in str(error)
     _, _, error = invoke("validate", str(tmp_path / "没有"))
     assert "no such directory" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("started", "said"),
+    [("/usr/lib/flows/__main__.py", " -m flows validate 发布"), (".venv/bin/humdial", ".venv/bin/humdial validate")],
+)
+def test_the_next_commands_can_be_typed(monkeypatch: pytest.MonkeyPatch, started: str, said: str) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("sys.argv", [started])
+    console = Console(record=True, width=200)
+    print_next_commands("发布", Path("c.yaml"), console)
+    assert said in console.export_text()
