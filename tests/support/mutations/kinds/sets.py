@@ -31,6 +31,8 @@ GROUP = "sets"
 LOCK = "dataset.lock.json"
 #: digits of a speaker and of an index that no release of the test has
 _GROUP_DIGITS, _INDEX = "0901", "0901"
+#: the speaker of a copy under such an id, whom judges of speakers name
+_NEW_SPEAKER = f"S{_GROUP_DIGITS}"
 _COPIED = BOOKS | SAME_SOUND | {"SET.TEXT_LEAK", "SET.NEAR_TEXT_LEAK", "SPEAKER.SHARED", "SET.SPEAKER_LEAK"}
 _KNOWN_S = 10.0
 _PREFIX = {Language.ZH: "那个，", Language.EN: "Well, "}
@@ -57,7 +59,7 @@ def _fresh_id(found: FoundItem) -> str:
 
 def _leaked(copy: Copy, found: FoundItem, rng: np.random.Generator) -> Planted:
     """A train item once more in dev, under a new id and speaker."""
-    return at(found, copy.twin(found, _dev_home(copy, found), _fresh_id(found)), _dev_cell(found))
+    return at(found, copy.twin(found, _dev_home(copy, found), _fresh_id(found)), _NEW_SPEAKER, _dev_cell(found))
 
 
 def _dev_cell(found: FoundItem) -> str:
@@ -72,16 +74,16 @@ def _nearly(row: Row, language: Language) -> None:
 
 def _nearly_leaked(copy: Copy, found: FoundItem, rng: np.random.Generator) -> Planted:
     twin = copy.twin(found, _dev_home(copy, found), _fresh_id(found), lambda row: _nearly(row, found.language))
-    return at(found, twin, _dev_cell(found))
+    return at(found, twin, _NEW_SPEAKER, _dev_cell(found))
 
 
 def _twice(copy: Copy, found: FoundItem, rng: np.random.Generator) -> Planted:
-    return at(found, copy.twin(found, place_of(found)[0], _fresh_id(found)), cell_of(found))
+    return at(found, copy.twin(found, place_of(found)[0], _fresh_id(found)), _NEW_SPEAKER, cell_of(found))
 
 
 def _nearly_twice(copy: Copy, found: FoundItem, rng: np.random.Generator) -> Planted:
     twin = copy.twin(found, place_of(found)[0], _fresh_id(found), lambda row: _nearly(row, found.language))
-    return at(found, twin, cell_of(found))
+    return at(found, twin, _NEW_SPEAKER, cell_of(found))
 
 
 def _leaked_sound(copy: Copy, found: FoundItem, rng: np.random.Generator) -> Planted:
@@ -117,7 +119,7 @@ def _shared_voice(copy: Copy, found: FoundItem, rng: np.random.Generator) -> Pla
     for role, path in found.files.items():
         if role.startswith("turn"):
             copy.remove(path)
-    return at(found, twin, f"S{_GROUP_DIGITS}", cell_of(found), _dev_cell(found))
+    return at(found, twin, _NEW_SPEAKER, cell_of(found), _dev_cell(found))
 
 
 def _speaks_elsewhere(found: FoundItem, items: tuple[FoundItem, ...]) -> bool:
